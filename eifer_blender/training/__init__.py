@@ -1,0 +1,1 @@
+"""Training of the bundled models; needs torch and onnx, and is not part of the extension."""
