@@ -36,14 +36,14 @@ def id_type(datablock: bpy.types.ID) -> str:
 def new_channels(name: str, targets: Mapping[str, bpy.types.ID]) -> dict[str, Channels]:
     """Empty channels for several data-blocks, not yet assigned to them.
 
-    targets: role -> data-block. From Blender 4.4 they share one action called `name`; before, each
-    role gets its own action called "name (role)".
+    targets: role -> data-block. From Blender 4.4 they share one action called `name` with a slot
+    named after each role; before, each role gets its own action called "name (role)".
     """
     if SLOTTED:
         action = bpy.data.actions.new(name)
         action.layers.new("Layer").strips.new(type="KEYFRAME")
         return {
-            role: Channels(action, action.slots.new(id_type=id_type(block), name=block.name))
+            role: Channels(action, action.slots.new(id_type=id_type(block), name=role))
             for role, block in targets.items()
         }
     made = {}
@@ -81,15 +81,14 @@ def is_assigned(datablock: bpy.types.ID, channels: Channels) -> bool:
     return now is not None and now.action == channels.action and now.slot == channels.slot
 
 
-def find_channels(action: bpy.types.Action, datablock: bpy.types.ID, slot_name: str = "") -> Channels | None:
-    """The channels of `action` that fit a data-block: by the slot's name, else the first of its type."""
+def find_channels(action: bpy.types.Action, datablock: bpy.types.ID, role: str) -> Channels | None:
+    """The channels that `new_channels` made in `action` for a role; None if somebody removed them."""
     if not SLOTTED:
-        return Channels(action, None) if action.id_root == id_type(datablock) else None
-    fitting = [slot for slot in action.slots if slot.target_id_type == id_type(datablock)]
-    for slot in fitting:
-        if slot.name_display == (slot_name or datablock.name):
+        return Channels(action, None) if action.id_root in ("UNSPECIFIED", id_type(datablock)) else None
+    for slot in action.slots:
+        if slot.target_id_type == id_type(datablock) and slot.name_display == role:
             return Channels(action, slot)
-    return Channels(action, fitting[0]) if fitting else None
+    return None
 
 
 def _bag(channels: Channels, ensure: bool) -> object | None:

@@ -1,0 +1,171 @@
+"""Writing a take: one bulk write per F-curve, cancellable between curves."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from .. import keyframes, muscles, spaces
+from ..heads.head import ParametricHead
+from ..pipeline import Progress, TakeData
+from . import actions, head_object, takes
+from .actions import CurveId, Keys
+
+ACTIVITY_TOLERANCE = 0.005  # reduced activity curves stay within half a percent of full scale
+_FACE_VERTICES = 1500  # an even sample of the skin measures the error of fewer keys
+_SAFETY = 0.95  # between the sample and all vertices, and float32 in Blender
+
+
+@dataclass(frozen=True)
+class Baked:
+    """What bake did."""
+
+    name: str
+    frames: int
+    curves: int
+    keys: int
+    error_mm: float  # largest error on the face through fewer keys; 0 for dense keys
+
+
+@dataclass(frozen=True)
+class _Curve:
+    role: str
+    curve_id: CurveId
+    group: str
+    values: np.ndarray  # float32 [frames]
+
+
+def face_columns(parameters: np.ndarray) -> np.ndarray:
+    """Parameters [frames, 55] as Blender plays them: 52 key values and the jaw's quaternion [frames, 56]."""
+    jaw = head_object.jaw_quaternions(parameters[:, spaces.JAW])
+    return np.concatenate([parameters[:, : len(takes.KEY_NAMES)], jaw], 1).astype(np.float32)
+
+
+def face_effects(head: ParametricHead) -> np.ndarray:
+    """Metres that one unit of each column of `face_columns` moves the face, float32 [56, n, 3].
+
+    The jaw's part is its motion near rest: twice the lever arm about each axis.
+    """
+    skin = np.flatnonzero(head.regions["skin"])
+    chosen = skin[:: max(1, len(skin) // _FACE_VERTICES)]
+    keys = np.concatenate([head.expression, head.eyelids])[:, chosen]
+    pivot = (head.joint_regressor @ head.template)[head_object.JAW_INDEX]
+    arm = (head.template[chosen] - pivot) * head.weights[chosen, head_object.JAW_INDEX, None]
+    axes = head_object.blender_axes()
+    turns = np.stack([2.0 * np.cross(axis, arm) for axis in axes])
+    still = np.zeros((1, len(chosen), 3), dtype=np.float32)
+    return np.concatenate([keys, still, turns]).astype(np.float32)
+
+
+def bake_steps(
+    head: bpy.types.Object,
+    take: TakeData,
+    *,
+    name: str,
+    start_frame: int,
+    stamp: dict,
+    keys: list[keyframes.SparseKeys] | None = None,
+    error_mm: float = 0.0,
+    replace: int | None = None,
+) -> Iterator[float]:
+    """Write a take and yield the share that is done; its return value is a `Baked`.
+
+    keys: reduced keys of the 56 face columns and 22 activities from `reduce`, or None for dense.
+    replace: index of the take to write over; else the take is new. Nothing that was there before
+    changes until all is written: an error, or closing the generator early (Esc), leaves no trace.
+    """
+    columns = _columns(take)
+    frames = np.arange(take.frames, dtype=np.float32) + start_frame
+    blocks = takes.targets(head)
+    if replace is None:
+        before = {role: actions.assigned(block) for role, block in blocks.items()}
+    else:
+        before = takes.channels_of(head, head.eifer.takes[replace])
+    channels = actions.new_channels(f"EIFER {name}", blocks)
+    try:
+        for number, column in enumerate(columns):
+            made = _keys(column, frames, keys[number] if keys else None)
+            actions.write_curve(channels[column.role], column.curve_id, made, column.group)
+            yield (number + 1) / len(columns)
+        for role, one in channels.items():
+            actions.copy_foreign_curves(before.get(role), one, takes.OWN_CURVES[role])
+    except BaseException:
+        for action in {one.action for one in channels.values()}:
+            bpy.data.actions.remove(action)
+        raise
+    full = {**stamp, "id": uuid.uuid4().hex, "start_frame": start_frame, "frames": take.frames}
+    full |= {"fps": take.fps, "missing": _missing_ranges(take.activation.present), "name": name}
+    full |= {"head_hash": head_object.hash_of(head), "space": head_object.space_of(head)}
+    takes.write_stamp(channels.values(), full)
+    if replace is None:
+        entry = takes.add_to_list(head, name, channels)
+    else:
+        entry = takes.replace(head, replace, channels)
+    takes.activate(head, entry)
+    count = sum(len(k.indices) for k in keys) if keys else len(columns) * take.frames
+    return Baked(entry.name, take.frames, len(columns), count, error_mm)
+
+
+def bake_take(head: bpy.types.Object, take: TakeData, **options: object) -> Baked:
+    """`bake_steps` in one go."""
+    steps = bake_steps(head, take, **options)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def reduce(
+    head: ParametricHead, take: TakeData, tolerance_mm: float, progress: Progress = lambda share, text: None
+) -> tuple[list[keyframes.SparseKeys], float]:
+    """Reduced keys for the curves of a take and their error on the face in millimetres."""
+    progress(0.0, "Reducing the keys")
+    face = keyframes.reduce_take(face_columns(take.parameters), face_effects(head), tolerance_mm * _SAFETY)
+    activity = [
+        keyframes.reduce_curve(take.activation.values[:, column], ACTIVITY_TOLERANCE)
+        for column in _recorded(take)
+    ]
+    progress(1.0, "Keys reduced")
+    return face.keys + activity, face.error_mm
+
+
+def _recorded(take: TakeData) -> np.ndarray:
+    return np.flatnonzero(take.activation.present.any(0))
+
+
+def _columns(take: TakeData) -> list[_Curve]:
+    """All curves of a take, in the order of `reduce`."""
+    face = face_columns(take.parameters)
+    columns = [
+        _Curve(takes.EXPRESSION, curve_id, "Expression", face[:, i])
+        for i, curve_id in enumerate(takes.KEY_CURVES)
+    ]
+    columns += [
+        _Curve(takes.RIG, curve_id, head_object.JAW_BONE, face[:, len(takes.KEY_CURVES) + i])
+        for i, curve_id in enumerate(takes.JAW_CURVES)
+    ]
+    columns += [
+        _Curve(takes.ACTIVITY, takes.EMG_CURVES[i], "EMG measured", take.activation.values[:, i])
+        for i in _recorded(take)
+    ]
+    return columns
+
+
+def _keys(column: _Curve, frames: np.ndarray, sparse: keyframes.SparseKeys | None) -> Keys:
+    if sparse is None:
+        return Keys(frames, column.values)
+    return Keys(frames[sparse.indices], sparse.values, sparse.slopes)
+
+
+def _missing_ranges(present: np.ndarray) -> dict[str, list[list[int]]]:
+    """Frame ranges [first, last + 1) in which a recorded channel has no value."""
+    ranges = {}
+    for column in np.flatnonzero(present.any(0) & ~present.all(0)):
+        edges = np.flatnonzero(np.diff(np.concatenate(([1], present[:, column], [1])).astype(np.int8)))
+        ranges[muscles.CHANNELS[column]] = edges.reshape(-1, 2).tolist()
+    return ranges

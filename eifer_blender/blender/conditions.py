@@ -1,0 +1,91 @@
+"""Why a button is disabled: one sentence each, shared by poll, tool tips and scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import bpy
+
+from . import head_object, takes
+
+Condition = Callable[[bpy.types.Context], str]
+"""Returns the reason against, or an empty string."""
+
+
+def needs_head(context: bpy.types.Context) -> str:
+    """A head is chosen, complete, and may be changed."""
+    head = context.scene.eifer.head
+    if head is None:
+        return "Add a head or choose one in the panel 'Head' first"
+    if not head_object.is_head(head):
+        return f"'{head.name}' is not a head of this extension"
+    if context.scene.objects.get(head.name) != head:
+        return f"The head '{head.name}' is not in this scene; choose another one"
+    rig = head_object.armature_of(head)
+    if rig is None:
+        return f"The head '{head.name}' has lost its armature; undo that or add a new head"
+    if head.data.shape_keys is None:
+        return f"The head '{head.name}' has lost its shape keys; undo that or add a new head"
+    for block in (head, head.data, rig):
+        if block.library is not None:
+            return (
+                f"'{block.name}' is linked from another file and cannot be animated here; "
+                "use Object > Library Override > Make on the head's collection"
+            )
+    return ""
+
+
+def needs_editable_animation(context: bpy.types.Context) -> str:
+    """No NLA strip is being edited on the head."""
+    head = context.scene.eifer.head
+    for block in takes.targets(head).values():
+        data = block.animation_data
+        if data is not None and data.use_tweak_mode:
+            return f"An NLA strip of '{block.name}' is being edited; leave tweak mode (Tab in the NLA editor)"
+    return ""
+
+
+def needs_recording(context: bpy.types.Context) -> str:
+    """A recording is open and at least one of its channels has a muscle."""
+    recording = context.scene.eifer.recording
+    if not recording.filepath:
+        return "Open a recording in the panel 'Recording' first"
+    if not any(channel.muscle != "NONE" and not channel.mute for channel in recording.channels):
+        return "No channel has a muscle; choose one in the channel list"
+    return ""
+
+
+def needs_take(context: bpy.types.Context) -> str:
+    """A take is selected in the list."""
+    if takes.selected(context.scene.eifer.head) is None:
+        return "This head has no take yet; bake one first"
+    return ""
+
+
+def needs_editable_take(context: bpy.types.Context) -> str:
+    """The selected take is not linked from another file."""
+    for channels in takes.channels_of(
+        context.scene.eifer.head, takes.selected(context.scene.eifer.head)
+    ).values():
+        if channels.action.library is not None:
+            return f"The action '{channels.action.name}' is linked from another file and cannot be changed"
+    return ""
+
+
+def reason_against(context: bpy.types.Context, conditions: tuple[Condition, ...]) -> str:
+    """The first reason why something cannot be done now; empty if it can."""
+    return next((reason for reason in (condition(context) for condition in conditions) if reason), "")
+
+
+class Checked:
+    """Mix-in for operators: `needs` decides poll, and the reason shows in the tool tip."""
+
+    needs: tuple[Condition, ...] = ()
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether the operator can run; says why not."""
+        reason = reason_against(context, cls.needs)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason

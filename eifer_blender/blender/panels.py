@@ -1,0 +1,389 @@
+"""The sidebar tab. Drawing reads, it never writes."""
+
+from __future__ import annotations
+
+import textwrap
+
+import bpy
+
+from . import actions, conditions, head_object, takes
+from .properties import NO_MUSCLE
+
+CATEGORY = "EIFER"
+
+_STATUS_ICONS = {
+    "UNKNOWN": "BLANK1",
+    "GOOD": "CHECKMARK",
+    "CHECK": "QUESTION",
+    "BAD": "ERROR",
+    "MISSING": "X",
+}
+
+
+def _wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
+    """A sentence over several lines, as wide as the sidebar."""
+    width = context.region.width if context.region else 300
+    scale = context.preferences.system.ui_scale
+    columns = max(20, int((width - 55 * scale) / (6.6 * scale)))
+    lines = textwrap.wrap(text, columns) or [""]
+    column = layout.column(align=True)
+    column.scale_y = 0.75
+    for number, line in enumerate(lines):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
+
+
+def _why_not(
+    layout: bpy.types.UILayout, context: bpy.types.Context, needs: tuple[conditions.Condition, ...]
+) -> bool:
+    """Show why something cannot be done now; whether it can."""
+    reason = conditions.reason_against(context, needs)
+    if reason:
+        _wrapped(layout, context, reason + ".", "INFO")
+    return not reason
+
+
+class _Panel:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = CATEGORY
+
+
+class EIFER_PT_head(_Panel, bpy.types.Panel):
+    """Add a head or choose one."""
+
+    bl_idname = "EIFER_PT_head"
+    bl_label = "Head"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw."""
+        layout = self.layout
+        eifer = context.scene.eifer
+        if eifer.head is None:
+            column = layout.column()
+            column.scale_y = 1.5
+            column.operator("eifer.add_head", icon="ADD")
+        else:
+            row = layout.row(align=True)
+            row.prop(eifer, "head", text="", icon="USER")
+            row.operator("eifer.add_head", text="", icon="ADD")
+        active = head_object.head_of(context.object)
+        if active is not None and active != eifer.head:
+            layout.operator("eifer.choose_head", text=f"Use '{active.name}'", icon="EYEDROPPER")
+        if eifer.head is not None:
+            _why_not(layout, context, (conditions.needs_head,))
+
+
+class EIFER_PT_recording(_Panel, bpy.types.Panel):
+    """Open a recording and see what was found."""
+
+    bl_idname = "EIFER_PT_recording"
+    bl_label = "Recording"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw."""
+        layout = self.layout
+        stored = context.scene.eifer.recording
+        if not stored.filepath:
+            column = layout.column()
+            column.scale_y = 1.5
+            column.operator("eifer.open_recording", icon="FILE_FOLDER")
+            _wrapped(layout, context, "Or drop a file on the viewport: EDF, CSV, TSV or AcqKnowledge text.")
+            return
+        row = layout.row(align=True)
+        row.label(text=bpy.path.basename(stored.filepath), icon="RNDCURVE")
+        row.operator("eifer.open_recording", text="", icon="FILE_FOLDER")
+        row.operator("eifer.close_recording", text="", icon="X")
+        column = layout.column(align=True)
+        column.scale_y = 0.85
+        column.label(text=stored.format, icon="BLANK1")
+        column.label(text=stored.summary, icon="BLANK1")
+        if stored.is_poses:
+            column = layout.column(align=True)
+            column.use_property_split = True
+            column.use_property_decorate = False
+            column.prop(stored.chain, "hold_s", text="Hold (s)")
+            column.prop(stored.chain, "transition_s", text="Transition (s)")
+
+
+class EIFER_PT_notes(_Panel, bpy.types.Panel):
+    """What the reader and the signal chain noticed."""
+
+    bl_idname = "EIFER_PT_notes"
+    bl_label = "Notes"
+    bl_parent_id = "EIFER_PT_recording"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with something to say."""
+        return bool(context.scene.eifer.recording.notes)
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        """The number of notes, so that a closed panel is not overlooked."""
+        self.layout.label(text=f"{len(context.scene.eifer.recording.notes.splitlines())}", icon="INFO")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw."""
+        for note in context.scene.eifer.recording.notes.splitlines():
+            _wrapped(self.layout, context, note, "DOT")
+
+
+class EIFER_UL_channels(bpy.types.UIList):
+    """Name, muscle, quality and mute of each channel."""
+
+    bl_idname = "EIFER_UL_channels"
+
+    use_filter_unused: bpy.props.BoolProperty(
+        name="Only muscles", description="Hide channels that drive nothing", default=False
+    )
+
+    def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index) -> None:  # noqa: ANN001
+        """Draw one row."""
+        row = layout.row(align=True)
+        row.active = not item.mute and item.muscle != NO_MUSCLE
+        split = row.split(factor=0.36, align=True)
+        split.label(text=item.name)
+        right = split.row(align=True)
+        right.prop(item, "muscle", text="", emboss=False)
+        doubtful = item.doubtful and item.muscle == item.found_muscle and item.muscle != NO_MUSCLE
+        right.label(text="", icon="QUESTION" if doubtful else _STATUS_ICONS[item.status])
+        right.prop(item, "mute", text="", emboss=False, icon="HIDE_ON" if item.mute else "HIDE_OFF")
+
+    def draw_filter(self, _context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+        """Search and hide."""
+        row = layout.row(align=True)
+        row.prop(self, "filter_name", text="")
+        row.prop(self, "use_filter_unused", text="", icon="FILTER")
+
+    def filter_items(
+        self, _context: bpy.types.Context, data: object, name: str
+    ) -> tuple[list[int], list[int]]:
+        """By name, muscle, and whether the channel drives anything."""
+        items = getattr(data, name)
+        wanted = self.filter_name.lower()
+        flags = [
+            self.bitflag_filter_item
+            if wanted in f"{item.name} {item.muscle}".lower()
+            and not (self.use_filter_unused and item.muscle == NO_MUSCLE)
+            else 0
+            for item in items
+        ]
+        return flags, []
+
+
+class EIFER_PT_channels(_Panel, bpy.types.Panel):
+    """The channel list."""
+
+    bl_idname = "EIFER_PT_channels"
+    bl_label = "Channels"
+    bl_parent_id = "EIFER_PT_recording"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a recording."""
+        return bool(context.scene.eifer.recording.filepath)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw."""
+        layout = self.layout
+        stored = context.scene.eifer.recording
+        layout.template_list("EIFER_UL_channels", "", stored, "channels", stored, "active_channel", rows=6)
+        if 0 <= stored.active_channel < len(stored.channels):
+            item = stored.channels[stored.active_channel]
+            column = layout.column(align=True)
+            column.use_property_split = True
+            column.use_property_decorate = False
+            column.prop(item, "muscle")
+            column.prop(item, "kind", text=f"Kind ({item.unit})" if item.unit else "Kind")
+            if item.doubtful:
+                _wrapped(
+                    layout, context, "The muscle or kind is a guess from the name; please check.", "QUESTION"
+                )
+            if item.reason:
+                _wrapped(layout, context, item.reason, _STATUS_ICONS[item.status])
+        layout.operator("eifer.reset_channels", icon="LOOP_BACK")
+
+
+class EIFER_PT_signal(_Panel, bpy.types.Panel):
+    """The signal chain."""
+
+    bl_idname = "EIFER_PT_signal"
+    bl_label = "Signal Processing"
+    bl_parent_id = "EIFER_PT_recording"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a recording."""
+        return bool(context.scene.eifer.recording.filepath)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        chain = context.scene.eifer.recording.chain
+        row = layout.row(align=True)
+        row.prop(chain, "preset")
+        row.operator("eifer.reset_chain", text="", icon="LOOP_BACK")
+        column = layout.column(align=True)
+        column.prop(chain, "low_hz", text="Band from (Hz)")
+        column.prop(chain, "high_hz", text="to (Hz)")
+        layout.prop(chain, "mains")
+        layout.prop(chain, "window_ms", text="RMS window (ms)")
+        layout.prop(chain, "sides")
+        layout.prop(chain, "dynamics")
+        column = layout.column(align=True)
+        column.active = chain.dynamics
+        column.prop(chain, "delay_ms", text="Delay (ms)")
+        column.prop(chain, "attack_ms", text="Attack (ms)")
+        column.prop(chain, "release_ms", text="Release (ms)")
+
+
+class EIFER_PT_animation(_Panel, bpy.types.Panel):
+    """Preview and bake."""
+
+    bl_idname = "EIFER_PT_animation"
+    bl_label = "Animation"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw."""
+        layout = self.layout
+        eifer = context.scene.eifer
+        animation = eifer.animation
+        column = layout.column(align=True)
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(animation, "gain")
+        column.prop(animation, "smoothing_ms", text="Smoothing (ms)")
+        column = layout.column(align=True)
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(animation, "start_frame", text="Start frame")
+        column.prop(animation, "offset", text="Sync offset (s)")
+        layout.row().prop(animation, "keys", expand=True)
+        if animation.keys == "REDUCED":
+            row = layout.row()
+            row.use_property_split = True
+            row.use_property_decorate = False
+            row.prop(animation, "tolerance_mm", text="Tolerance (mm)")
+        if animation.progress > 0.0:
+            layout.progress(factor=animation.progress, text=f"{animation.progress_text} (Esc cancels)")
+            return
+        self._draw_buttons(context)
+
+    def _draw_buttons(self, context: bpy.types.Context) -> None:
+        head = context.scene.eifer.head
+        layout = self.layout
+        column = layout.column(align=True)
+        column.scale_y = 1.4
+        column.operator("eifer.bake_take", icon="REC").replace = False
+        row = column.row(align=True)
+        previewing = head is not None and head.eifer.previewing
+        row.operator(
+            "eifer.preview",
+            text="Stop Preview" if previewing else "Live Preview",
+            icon="PAUSE" if previewing else "PLAY",
+            depress=previewing,
+        )
+        if head is not None and len(head.eifer.takes):
+            row.operator("eifer.bake_take", text="Replace Take", icon="FILE_REFRESH").replace = True
+        _why_not(layout, context, (conditions.needs_head, conditions.needs_recording))
+
+
+class EIFER_PT_animation_model(_Panel, bpy.types.Panel):
+    """Which model maps activity to expression."""
+
+    bl_idname = "EIFER_PT_animation_model"
+    bl_label = "Model"
+    bl_parent_id = "EIFER_PT_animation"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw."""
+        animation = context.scene.eifer.animation
+        self.layout.prop(animation, "model", text="")
+        if not animation.model:
+            _wrapped(
+                self.layout,
+                context,
+                "The bundled model, trained on simulated physiology. Jaw opening and lid lift come from "
+                "muscles that are not recorded, so they are guesses.",
+                "INFO",
+            )
+        self.layout.prop(animation, "extend_scene")
+        self.layout.prop(context.scene.eifer.recording, "absolute")
+
+
+class EIFER_UL_takes(bpy.types.UIList):
+    """Takes of the head."""
+
+    bl_idname = "EIFER_UL_takes"
+
+    def draw_item(self, context, layout, _data, item, _icon, _active_data, _active_property, index) -> None:  # noqa: ANN001
+        """Draw one row."""
+        row = layout.row(align=True)
+        playing = takes.is_playing(context.scene.eifer.head, item)
+        button = row.operator(
+            "eifer.activate_take", text="", icon="RADIOBUT_ON" if playing else "RADIOBUT_OFF", emboss=False
+        )
+        button.index = index
+        row.prop(item, "name", text="", emboss=False)
+
+
+class EIFER_PT_takes(_Panel, bpy.types.Panel):
+    """The take list."""
+
+    bl_idname = "EIFER_PT_takes"
+    bl_label = "Takes"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a head that has takes."""
+        return not conditions.needs_head(context) and len(context.scene.eifer.head.eifer.takes) > 0
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw."""
+        layout = self.layout
+        head = context.scene.eifer.head
+        row = layout.row()
+        row.template_list("EIFER_UL_takes", "", head.eifer, "takes", head.eifer, "active_take", rows=3)
+        side = row.column(align=True)
+        side.operator("eifer.remove_take", text="", icon="REMOVE")
+        side.operator("eifer.copy_take", text="", icon="COPYDOWN")
+        side.operator("eifer.reload_take", text="", icon="FILE_REFRESH")
+        side.operator("eifer.remap_take", text="", icon="MOD_DATA_TRANSFER")
+        take = takes.selected(head)
+        if take is not None:
+            self._draw_provenance(context, head, take)
+        layout.operator("eifer.load_reference", icon="FILE_MOVIE")
+
+    def _draw_provenance(
+        self, context: bpy.types.Context, head: bpy.types.Object, take: bpy.types.PropertyGroup
+    ) -> None:
+        stamp = takes.read_stamp(take)
+        if not stamp:
+            _wrapped(self.layout, context, "The actions of this take were deleted; remove it.", "ERROR")
+            return
+        keys = sum(actions.key_count(one) for one in takes.channels_of(head, take).values())
+        last = stamp["start_frame"] + stamp["frames"] - 1
+        column = self.layout.column(align=True)
+        column.scale_y = 0.85
+        column.label(text=f"From {stamp['source']}", icon="RNDCURVE")
+        column.label(text=f"Frames {stamp['start_frame']} to {last} at {stamp['fps']:g} fps", icon="BLANK1")
+        column.label(text=f"{keys:,} keys", icon="BLANK1")
+        column.label(text=f"Model {stamp['model']['id']}", icon="BLANK1")
+
+
+CLASSES = (
+    EIFER_UL_channels,
+    EIFER_UL_takes,
+    EIFER_PT_head,
+    EIFER_PT_recording,
+    EIFER_PT_channels,
+    EIFER_PT_signal,
+    EIFER_PT_notes,
+    EIFER_PT_animation,
+    EIFER_PT_animation_model,
+    EIFER_PT_takes,
+)

@@ -1,0 +1,261 @@
+"""Live preview while scrubbing, without baking and without leaving a trace.
+
+What the preview changes on a head (key values, the jaw, muted curves) is recorded on the head
+itself before it is changed. So stopping, saving, undo, loading an autosave and a crash all end the
+same way: `restore` puts the record back. The computed frames are only a cache.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import bpy
+import numpy as np
+from bpy.app.handlers import persistent
+
+from ..errors import EiferError
+from ..pipeline import TakeData
+from . import actions, bake, head_object, takes
+
+_PAUSE = 0.1  # seconds from a changed setting to the new preview
+
+
+class _Frames(NamedTuple):
+    """What the preview shows, as Blender plays it."""
+
+    object_name: str
+    start_frame: int
+    keys: np.ndarray  # float32 [frames, 52]
+    jaw: np.ndarray  # float32 [frames, 4]
+    key_indices: np.ndarray  # int [52], positions among the key blocks
+    buffer: np.ndarray  # float32 [key blocks]
+
+
+# session_uid of a head -> frames: a cache of computed arrays. A head without an entry simply has
+# no preview; whether it is previewing at all is stored on the head.
+_frames: dict[int, _Frames] = {}
+
+
+def start(head: bpy.types.Object, take: TakeData, start_frame: int) -> None:
+    """Show a take on the head without baking it. Raises EiferError if its action is linked."""
+    if not head.eifer.previewing:
+        _record(head)
+    names = head.data.shape_keys.key_blocks.keys()
+    face = bake.face_columns(take.parameters)
+    count = len(takes.KEY_NAMES)
+    _frames[head.session_uid] = _Frames(
+        head.name,
+        start_frame,
+        np.ascontiguousarray(face[:, :count]),
+        np.ascontiguousarray(face[:, count:]),
+        np.array([names.index(name) for name in takes.KEY_NAMES]),
+        np.empty(len(names), dtype=np.float32),
+    )
+    head.eifer.previewing = True
+    ensure_handlers()
+
+
+def stop(head: bpy.types.Object) -> None:
+    """End the preview and restore what it changed."""
+    _frames.pop(head.session_uid, None)
+    restore(head)
+
+
+def stop_all() -> None:
+    """End every preview."""
+    for head in previewing_heads():
+        stop(head)
+
+
+def previewing_heads() -> list[bpy.types.Object]:
+    """Heads whose data say that they show a preview."""
+    return [obj for obj in bpy.data.objects if obj.eifer.previewing]
+
+
+def is_shown(head: bpy.types.Object) -> bool:
+    """Whether the head shows a preview right now."""
+    return head.eifer.previewing and head.session_uid in _frames
+
+
+def show(head: bpy.types.Object, frame: float) -> None:
+    """Pose the head as the preview has it at a scene frame; the ends are held."""
+    frames = _frames[head.session_uid]
+    index = int(np.clip(round(frame) - frames.start_frame, 0, len(frames.keys) - 1))
+    blocks = head.data.shape_keys.key_blocks
+    if len(blocks) != len(frames.buffer):
+        raise EiferError(f"The shape keys of '{head.name}' changed; start the preview again.")
+    blocks.foreach_get("value", frames.buffer)
+    frames.buffer[frames.key_indices] = frames.keys[index]
+    blocks.foreach_set("value", frames.buffer)
+    # Blender 4.2 does not notice foreach_set on key values by itself.
+    head.data.shape_keys.update_tag()
+    _jaw_bone(head).rotation_quaternion = frames.jaw[index].tolist()
+
+
+def refresh(scene: bpy.types.Scene) -> None:
+    """Settings changed: compute the channels' quality and the previewing head's frames again."""
+    from . import session
+
+    head, stored = scene.eifer.head, scene.eifer.recording
+    if not stored.filepath:
+        return
+    try:
+        if head is not None and head.eifer.previewing:
+            take = session.compute_take(scene, head)
+            start(head, take, scene.eifer.animation.start_frame)
+            show(head, scene.frame_current)
+            session.update_quality(scene, take.activation)
+        else:
+            session.update_quality(scene)
+    except EiferError as error:
+        stored.notes = str(error)
+
+
+def refresh_soon(scene: bpy.types.Scene) -> None:
+    """`refresh` once the user pauses, so that dragging a slider stays fluent; at once without a window."""
+    if bpy.app.background:
+        refresh(scene)
+    elif not bpy.app.timers.is_registered(_refresh_open_scenes):
+        bpy.app.timers.register(_refresh_open_scenes, first_interval=_PAUSE)
+
+
+def _refresh_open_scenes() -> None:
+    for scene in {window.scene for window in bpy.context.window_manager.windows}:
+        refresh(scene)
+
+
+_SHOWN_ROLES = (takes.EXPRESSION, takes.RIG)
+
+
+def _own_curves(head: bpy.types.Object) -> dict[str, dict[actions.CurveId, bpy.types.FCurve]]:
+    """Curves of the head's present actions that would hide the preview, by role."""
+    blocks = takes.targets(head)
+    own = {}
+    for role in _SHOWN_ROLES:
+        channels = actions.assigned(blocks[role])
+        curves = actions.curve_map(channels) if channels else {}
+        own[role] = {curve_id: c for curve_id, c in curves.items() if curve_id in takes.OWN_CURVES[role]}
+        if own[role] and channels.action.library is not None:
+            raise EiferError(
+                f"The action '{channels.action.name}' is linked from another file; unlink it to preview."
+            )
+    return own
+
+
+def _jaw_bone(head: bpy.types.Object) -> bpy.types.PoseBone:
+    return head_object.armature_of(head).pose.bones[head_object.JAW_BONE]
+
+
+def _record(head: bpy.types.Object) -> None:
+    """Write down what the preview is about to change, and mute the curves that would hide it."""
+    own = _own_curves(head)
+    blocks = head.data.shape_keys.key_blocks
+    record = {
+        "keys": {name: blocks[name].value for name in takes.KEY_NAMES},
+        "jaw": list(_jaw_bone(head).rotation_quaternion),
+        "muted": {
+            role: [list(i) for i, curve in curves.items() if not curve.mute] for role, curves in own.items()
+        },
+    }
+    head.eifer.preview_record = json.dumps(record)
+    for curves in own.values():
+        for curve in curves.values():
+            curve.mute = True
+
+
+def restore(head: bpy.types.Object) -> None:
+    """Put back what the head's record says and forget it; does nothing without a record."""
+    text, head.eifer.preview_record, head.eifer.previewing = head.eifer.preview_record, "", False
+    if not text:
+        return
+    record = json.loads(text)
+    own = _own_curves(head)
+    for role, muted in record["muted"].items():
+        for path, index in muted:
+            if (path, index) in own[role]:
+                own[role][path, index].mute = False
+    blocks = head.data.shape_keys.key_blocks
+    for name, value in record["keys"].items():
+        if name in blocks:
+            blocks[name].value = value
+    _jaw_bone(head).rotation_quaternion = record["jaw"]
+    for block in takes.targets(head).values():
+        block.update_tag(refresh={"TIME"})  # animated values are read from their curves again
+
+
+@persistent
+def _on_frame_change(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
+    for uid, frames in list(_frames.items()):
+        head = scene.objects.get(frames.object_name)
+        if head is None or head.session_uid != uid:
+            head = next((obj for obj in scene.objects if obj.session_uid == uid), None)
+        if head is not None and head.eifer.previewing:
+            show(head, scene.frame_current_final)
+
+
+@persistent
+def _restore_everything(*_args: object) -> None:
+    """Loading, undo, redo and rendering: no preview survives them, and none leaves values behind."""
+    _frames.clear()
+    for head in bpy.data.objects:
+        if head.eifer.preview_record or head.eifer.previewing:
+            restore(head)
+
+
+@persistent
+def _before_save(*_args: object) -> None:
+    for head in previewing_heads():
+        text = head.eifer.preview_record
+        restore(head)
+        # Marks heads whose preview goes on after the save; not yet part of what is being written.
+        if text and head.session_uid in _frames:
+            _resume.add(head.session_uid)
+
+
+@persistent
+def _after_save(*_args: object) -> None:
+    for head in [obj for obj in bpy.data.objects if obj.session_uid in _resume]:
+        _record(head)
+        head.eifer.previewing = True
+        show(head, bpy.context.scene.frame_current)
+    _resume.clear()
+
+
+_resume: set[int] = set()  # only filled between save_pre and save_post
+
+_HANDLERS = {
+    "frame_change_pre": _on_frame_change,
+    "save_pre": _before_save,
+    "save_post": _after_save,
+    "save_post_fail": _after_save,
+    "undo_post": _restore_everything,
+    "redo_post": _restore_everything,
+    "load_post": _restore_everything,
+    "render_init": _restore_everything,
+}
+
+
+def ensure_handlers() -> None:
+    """Add the handlers, each once."""
+    for event, function in _HANDLERS.items():
+        handlers = getattr(bpy.app.handlers, event)
+        if function not in handlers:
+            handlers.append(function)
+
+
+def register() -> None:
+    """Add the handlers."""
+    ensure_handlers()
+
+
+def unregister() -> None:
+    """End every preview and take the handlers away."""
+    stop_all()
+    _frames.clear()
+    if bpy.app.timers.is_registered(_refresh_open_scenes):
+        bpy.app.timers.unregister(_refresh_open_scenes)
+    for event, function in _HANDLERS.items():
+        handlers = getattr(bpy.app.handlers, event)
+        if function in handlers:
+            handlers.remove(function)

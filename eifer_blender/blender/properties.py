@@ -1,0 +1,350 @@
+"""What the extension stores in a .blend: the panel's settings on the scene, takes on the head.
+
+Nothing lives in Python between two calls but caches that can be made again (see `session`), so a
+second scene, undo and loading a file cannot disagree with what the panel shows.
+"""
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from .. import muscles
+from ..recordings.types import Kind
+from ..signals.settings import ChainSettings
+from . import head_object
+
+_CHAIN = ChainSettings()
+
+NO_MUSCLE = "NONE"
+
+_KIND_TEXTS = {
+    Kind.RAW: ("Raw sEMG", "As amplified, positive and negative; filtered and smoothed here"),
+    Kind.RECTIFIED: ("Rectified", "Full-wave rectified, not yet smoothed"),
+    Kind.ENVELOPE: ("Envelope", "Already smoothed; only resampled and normalised"),
+    Kind.ACTIVATION: ("Activation", "Already 0 to 1; used as it is"),
+    Kind.EVENT: ("Event", "Markers or triggers; drives nothing"),
+    Kind.OTHER: ("Other", "No muscle activity; drives nothing"),
+}
+KIND_ITEMS = [(kind.name, *_KIND_TEXTS[kind]) for kind in Kind]
+
+MUSCLE_ITEMS = [
+    (NO_MUSCLE, "—", "This channel drives nothing"),
+    *(
+        (name, muscles.channel_label(name), f"Drives {muscles.channel_label(name)}")
+        for name in muscles.CHANNELS
+    ),
+]
+
+STATUS_ITEMS = [
+    ("UNKNOWN", "Not checked", ""),
+    ("GOOD", "Good", ""),
+    ("CHECK", "Look at it", ""),
+    ("BAD", "Bad", ""),
+    ("MISSING", "Missing", ""),
+]
+
+
+def _is_head(_self: object, obj: bpy.types.Object) -> bool:
+    return head_object.is_head(obj)
+
+
+def _settings_changed(_self: object, context: bpy.types.Context) -> None:
+    """A changed setting makes the shown quality and a running preview old."""
+    from . import preview
+
+    preview.refresh_soon(context.scene)
+
+
+class EIFER_PG_channel(bpy.types.PropertyGroup):
+    """One column of the open recording."""
+
+    stream: IntProperty()
+    column: IntProperty()
+    unit: StringProperty()
+    found_muscle: StringProperty(description="What the name said, to tell a choice from a guess")
+    found_kind: StringProperty()
+    doubtful: BoolProperty(description="The muscle or the kind is a guess")
+    muscle: EnumProperty(
+        name="Muscle",
+        description="Muscle that this channel records",
+        items=MUSCLE_ITEMS,
+        update=_settings_changed,
+    )
+    kind: EnumProperty(
+        name="Kind",
+        description="What the numbers of this channel are",
+        items=KIND_ITEMS,
+        update=_settings_changed,
+    )
+    mute: BoolProperty(
+        name="Mute",
+        description="Leave this channel out, as if it had not been recorded",
+        update=_settings_changed,
+    )
+    status: EnumProperty(items=STATUS_ITEMS)
+    reason: StringProperty()
+
+
+class EIFER_PG_chain(bpy.types.PropertyGroup):
+    """Settings of the signal chain; `signals.ChainSettings` owns the defaults."""
+
+    preset: EnumProperty(
+        name="Preset",
+        description="Which processing turns raw sEMG into activity",
+        items=[
+            ("Animation", "Animation", "Quick: 20-450 Hz, RMS over 100 ms, for lively motion"),
+            ("MMM", "MMM data set", "The published chain of the MMM recordings: RMS over 500 ms, slower"),
+        ],
+        update=lambda self, context: _preset_changed(self, context),
+    )
+    low_hz: FloatProperty(
+        name="From",
+        default=_CHAIN.low_hz,
+        description="Lower edge of the band",
+        min=0.5,
+        max=500.0,
+        update=_settings_changed,
+    )
+    high_hz: FloatProperty(
+        name="To",
+        default=_CHAIN.high_hz,
+        description="Upper edge of the band; limited by half the sampling rate",
+        min=20.0,
+        max=4000.0,
+        update=_settings_changed,
+    )
+    mains: EnumProperty(
+        name="Mains",
+        description="Frequency of the mains hum to remove",
+        items=[
+            ("AUTO", "Find", "Find 50 or 60 Hz in the signal"),
+            ("50", "50 Hz", "Europe, Asia, Africa, Australia"),
+            ("60", "60 Hz", "The Americas"),
+            ("OFF", "Off", "No notch"),
+        ],
+        update=_settings_changed,
+    )
+    window_ms: FloatProperty(
+        name="Window",
+        default=_CHAIN.window_ms,
+        description="Length of the RMS window in milliseconds",
+        min=5.0,
+        max=2000.0,
+        update=_settings_changed,
+    )
+    dynamics: BoolProperty(
+        name="Muscle dynamics",
+        default=_CHAIN.dynamics,
+        description="Let the face follow the activity with delay, attack and release, as skin does",
+        update=_settings_changed,
+    )
+    delay_ms: FloatProperty(
+        name="Delay",
+        default=_CHAIN.delay_ms,
+        description="Milliseconds from muscle activity to visible movement",
+        min=0.0,
+        max=500.0,
+        update=_settings_changed,
+    )
+    attack_ms: FloatProperty(
+        name="Attack",
+        default=_CHAIN.attack_ms,
+        description="Time constant of rising movement in milliseconds",
+        min=0.0,
+        max=1000.0,
+        update=_settings_changed,
+    )
+    release_ms: FloatProperty(
+        name="Release",
+        default=_CHAIN.release_ms,
+        description="Time constant of falling movement in milliseconds",
+        min=0.0,
+        max=2000.0,
+        update=_settings_changed,
+    )
+    sides: EnumProperty(
+        name="One side only",
+        description="What the other side does when only one was recorded",
+        items=[
+            ("AS_RECORDED", "Leave to the model", "A side without channels is unknown to the model"),
+            ("MIRROR", "Mirror", "The other side does the same"),
+        ],
+        update=_settings_changed,
+    )
+    hold_s: FloatProperty(
+        name="Hold",
+        description="Seconds that each pose of a table without time is held",
+        default=_CHAIN.hold_s,
+        min=0.0,
+        max=60.0,
+        update=_settings_changed,
+    )
+    transition_s: FloatProperty(
+        name="Transition",
+        description="Seconds from one pose to the next",
+        default=_CHAIN.transition_s,
+        min=0.0,
+        max=10.0,
+        update=_settings_changed,
+    )
+
+
+def _preset_changed(chain: EIFER_PG_chain, context: bpy.types.Context) -> None:
+    from . import session
+
+    session.load_preset(chain)
+    _settings_changed(chain, context)
+
+
+class EIFER_PG_recording(bpy.types.PropertyGroup):
+    """The open recording: where it is, how it was read, what was found."""
+
+    filepath: StringProperty(
+        name="File", description="The recording; stored relative to the .blend file", subtype="FILE_PATH"
+    )
+    absolute: BoolProperty(
+        name="Keep the absolute path",
+        description="Store the full path in the .blend instead of one relative to it",
+    )
+    sha256: StringProperty()
+    options: StringProperty(description="How the file was read, as JSON")
+    format: StringProperty()
+    summary: StringProperty()
+    notes: StringProperty(description="Sentences, one a line")
+    is_poses: BoolProperty()
+    channels: CollectionProperty(type=EIFER_PG_channel)
+    active_channel: IntProperty()
+    chain: PointerProperty(type=EIFER_PG_chain)
+
+
+class EIFER_PG_animation(bpy.types.PropertyGroup):
+    """How the recording becomes animation."""
+
+    model: StringProperty(
+        name="Model",
+        description="EMG2Exp model to use; empty is the one that comes with the extension",
+        subtype="FILE_PATH",
+        update=_settings_changed,
+    )
+    gain: FloatProperty(
+        name="Gain",
+        description="Factor on the muscle activity",
+        default=1.0,
+        min=0.0,
+        soft_max=2.0,
+        max=10.0,
+        update=_settings_changed,
+    )
+    smoothing_ms: FloatProperty(
+        name="Smoothing",
+        description="Standard deviation in milliseconds of the smoothing over time",
+        default=0.0,
+        min=0.0,
+        soft_max=200.0,
+        max=2000.0,
+        update=_settings_changed,
+    )
+    start_frame: IntProperty(
+        name="Start",
+        description="Frame at which the take begins",
+        default=1,
+        min=-1_000_000,
+        max=1_000_000,
+        update=_settings_changed,
+    )
+    offset: FloatProperty(
+        name="Offset",
+        description="Second of the recording that plays at the start frame; negative waits at rest first",
+        default=0.0,
+        soft_min=-60.0,
+        soft_max=3600.0,
+        precision=3,
+        step=1,
+        update=_settings_changed,
+    )
+    keys: EnumProperty(
+        name="Keys",
+        items=[
+            ("DENSE", "Every frame", "One key a frame"),
+            ("REDUCED", "Reduced", "As few smooth keys as the tolerance allows"),
+        ],
+        description="How many keys bake writes",
+        default="DENSE",
+    )
+    tolerance_mm: FloatProperty(
+        name="Tolerance",
+        description="Largest error on the face in millimetres that fewer keys may make",
+        default=0.1,
+        min=0.001,
+        soft_max=2.0,
+        max=10.0,
+        precision=3,
+    )
+    extend_scene: BoolProperty(
+        name="Extend the scene",
+        description="Move the scene's last frame to the end of a longer take",
+        default=True,
+    )
+    progress: FloatProperty(options={"SKIP_SAVE"})
+    progress_text: StringProperty(options={"SKIP_SAVE"})
+
+
+class EIFER_PG_take(bpy.types.PropertyGroup):
+    """A baked take of a head. Its settings are stamped on its actions, see `takes`."""
+
+    action_keys: PointerProperty(type=bpy.types.Action)
+    action_head: PointerProperty(type=bpy.types.Action)
+    action_rig: PointerProperty(type=bpy.types.Action)
+
+
+class EIFER_PG_head(bpy.types.PropertyGroup):
+    """What belongs to one head."""
+
+    takes: CollectionProperty(type=EIFER_PG_take)
+    active_take: IntProperty()
+    previewing: BoolProperty()
+    preview_record: StringProperty(description="Values to restore when the preview ends, as JSON")
+
+
+class EIFER_PG_scene(bpy.types.PropertyGroup):
+    """The panel's settings."""
+
+    head: PointerProperty(
+        name="Head", description="The head that the recording drives", type=bpy.types.Object, poll=_is_head
+    )
+    recording: PointerProperty(type=EIFER_PG_recording)
+    animation: PointerProperty(type=EIFER_PG_animation)
+
+
+CLASSES = (
+    EIFER_PG_channel,
+    EIFER_PG_chain,
+    EIFER_PG_recording,
+    EIFER_PG_animation,
+    EIFER_PG_take,
+    EIFER_PG_head,
+    EIFER_PG_scene,
+)
+
+
+def register() -> None:
+    """Register the classes and hang them on Scene and Object."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.eifer = PointerProperty(type=EIFER_PG_scene)
+    bpy.types.Object.eifer = PointerProperty(type=EIFER_PG_head)
+
+
+def unregister() -> None:
+    """Take everything away again."""
+    del bpy.types.Object.eifer
+    del bpy.types.Scene.eifer
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,234 @@
+"""Takes: baked recordings of a head, as actions that play without the extension.
+
+A take owns a fixed set of F-curves in up to three data-blocks: the expression keys (shape keys),
+the jaw bone (armature) and the measured activity (properties of the head). Every other curve is
+the animator's and is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import bpy
+import numpy as np
+
+from .. import muscles, spaces
+from ..errors import EiferError
+from . import actions, head_object
+from .actions import Channels, CurveId
+
+EXPRESSION, ACTIVITY, RIG = "Expression", "Muscle activity", "Rig"
+ROLES = (EXPRESSION, ACTIVITY, RIG)
+_POINTERS = {EXPRESSION: "action_keys", ACTIVITY: "action_head", RIG: "action_rig"}
+
+STAMP = "eifer_take"
+EMG_PREFIX = "emg_"
+
+KEY_NAMES = spaces.EXPRESSION_NAMES + spaces.EYELID_NAMES
+JAW_PATH = f'pose.bones["{head_object.JAW_BONE}"].rotation_quaternion'
+
+KEY_CURVES: tuple[CurveId, ...] = tuple((f'key_blocks["{name}"].value', 0) for name in KEY_NAMES)
+JAW_CURVES: tuple[CurveId, ...] = tuple((JAW_PATH, i) for i in range(4))
+EMG_CURVES: tuple[CurveId, ...] = tuple((f'["{EMG_PREFIX}{name}"]', 0) for name in muscles.CHANNELS)
+OWN_CURVES = {EXPRESSION: set(KEY_CURVES), ACTIVITY: set(EMG_CURVES), RIG: set(JAW_CURVES)}
+
+
+def targets(head: bpy.types.Object) -> dict[str, bpy.types.ID]:
+    """Role -> data-block that the take animates."""
+    return {
+        EXPRESSION: head.data.shape_keys,
+        ACTIVITY: head,
+        RIG: head_object.armature_of(head),
+    }
+
+
+def channels_of(head: bpy.types.Object, take: bpy.types.PropertyGroup) -> dict[str, Channels]:
+    """Role -> channels of a take; roles whose action was deleted are left out."""
+    found = {}
+    for role, block in targets(head).items():
+        action = getattr(take, _POINTERS[role])
+        channels = actions.find_channels(action, block, role) if action else None
+        if channels:
+            found[role] = channels
+    return found
+
+
+def add_to_list(head: bpy.types.Object, name: str, channels: dict[str, Channels]) -> bpy.types.PropertyGroup:
+    """List new channels as a take of the head and make it the selected one."""
+    take = head.eifer.takes.add()
+    take.name = name
+    for role, one in channels.items():
+        setattr(take, _POINTERS[role], one.action)
+    head.eifer.active_take = len(head.eifer.takes) - 1
+    return take
+
+
+def replace(head: bpy.types.Object, index: int, channels: dict[str, Channels]) -> bpy.types.PropertyGroup:
+    """Put new channels in the place of a take's, for all its users (NLA strips among them)."""
+    take = head.eifer.takes[index]
+    for role, one in channels.items():
+        old = getattr(take, _POINTERS[role])
+        if old and old != one.action:
+            name = old.name
+            old.user_remap(one.action)
+            bpy.data.actions.remove(old)
+            one.action.name = name
+        setattr(take, _POINTERS[role], one.action)
+    head.eifer.active_take = index
+    return take
+
+
+def selected(head: bpy.types.Object) -> bpy.types.PropertyGroup | None:
+    """The take that is selected in the list."""
+    index = head.eifer.active_take
+    return head.eifer.takes[index] if 0 <= index < len(head.eifer.takes) else None
+
+
+def is_playing(head: bpy.types.Object, take: bpy.types.PropertyGroup) -> bool:
+    """Whether the take animates the head now."""
+    channels = channels_of(head, take)
+    blocks = targets(head)
+    return bool(channels) and all(actions.is_assigned(blocks[r], c) for r, c in channels.items())
+
+
+def activate(head: bpy.types.Object, take: bpy.types.PropertyGroup) -> None:
+    """Let a take animate the head.
+
+    An action of the animator's that it takes the place of gets a fake user, so that saving keeps it.
+    Raises EiferError if the take's actions were deleted.
+    """
+    channels = channels_of(head, take)
+    if not channels:
+        raise EiferError(f"The actions of the take '{take.name}' were deleted; remove it and bake again.")
+    rest_pose(head)  # what only the other take moved must not stay where it was
+    for role, block in targets(head).items():
+        protect(actions.assigned(block))
+        if role in channels:
+            actions.assign(block, channels[role])
+    ensure_activity_properties(head)
+
+
+def protect(channels: Channels | None) -> None:
+    """Keep an action that is about to be displaced from vanishing at the next save."""
+    if channels and STAMP not in channels.action and channels.action.library is None:
+        channels.action.use_fake_user = True
+
+
+def rest_pose(head: bpy.types.Object) -> None:
+    """Expression keys, jaw and activity at rest; other keys and bones stay."""
+    head_object.set_expression(head, np.zeros(spaces.DEFAULT_SPACE.size, dtype=np.float32))
+    for name in muscles.CHANNELS:
+        if EMG_PREFIX + name in head:
+            head[EMG_PREFIX + name] = 0.0
+
+
+def ensure_activity_properties(head: bpy.types.Object) -> None:
+    """The 22 properties `emg_<muscle>_<side>` on the head, 0..1."""
+    for name in muscles.CHANNELS:
+        key = EMG_PREFIX + name
+        if key not in head:
+            head[key] = 0.0
+            head.id_properties_ui(key).update(
+                min=0.0,
+                max=1.0,
+                soft_min=0.0,
+                soft_max=1.0,
+                description=f"Measured activity of {muscles.channel_label(name)}, 0 rest to 1 maximum",
+            )
+
+
+def remove(head: bpy.types.Object, index: int) -> None:
+    """Remove a take. Curves that the animator keyed into its actions stay and keep playing."""
+    take = head.eifer.takes[index]
+    playing = is_playing(head, take)
+    channels = channels_of(head, take)
+    blocks = targets(head)
+    for role, one in channels.items():
+        actions.remove_curves(one, OWN_CURVES[role])
+    for action in {one.action for one in channels.values()}:
+        own = [one for one in channels.values() if one.action == action]
+        if action.library is not None:
+            continue
+        if STAMP in action:
+            del action[STAMP]
+        if any(actions.curves(one) for one in own):
+            action.use_fake_user = True
+        else:
+            for role, one in channels.items():
+                if one.action == action and actions.is_assigned(blocks[role], one):
+                    actions.assign(blocks[role], None)
+            if not _used_elsewhere(action, take):
+                bpy.data.actions.remove(action)
+    head.eifer.takes.remove(index)
+    head.eifer.active_take = max(0, min(index, len(head.eifer.takes) - 1))
+    if playing:
+        rest_pose(head)
+
+
+def _used_elsewhere(action: bpy.types.Action, take: bpy.types.PropertyGroup) -> bool:
+    """Whether anything but the take's own pointers uses the action (an NLA strip, another head)."""
+    own = sum(getattr(take, pointer) == action for pointer in _POINTERS.values())
+    return action.users - int(action.use_fake_user) > own
+
+
+def copy_to(take: bpy.types.PropertyGroup, source: bpy.types.Object, target: bpy.types.Object) -> None:
+    """Copy a take to another head and play it there; what the animator keyed there is kept.
+
+    Raises EiferError if the two heads do not share an expression space.
+    """
+    if head_object.space_of(source) != head_object.space_of(target):
+        raise EiferError(
+            f"'{target.name}' speaks another expression space than '{source.name}'; "
+            "bake the recording for it instead."
+        )
+    channels = channels_of(source, take)
+    if not channels:
+        raise EiferError(f"The actions of the take '{take.name}' were deleted; bake it again first.")
+    blocks = targets(target)
+    made = actions.new_channels(f"EIFER {take.name}", blocks)
+    for role, one in channels.items():
+        for curve in actions.curves(one):
+            if (curve.data_path, curve.array_index) in OWN_CURVES[role]:
+                actions.copy_curve(curve, made[role])
+        actions.copy_foreign_curves(actions.assigned(blocks[role]), made[role], OWN_CURVES[role])
+    write_stamp(made.values(), read_stamp(take))
+    activate(target, add_to_list(target, take.name, made))
+
+
+def write_stamp(channels: Iterator[Channels], stamp: dict) -> None:
+    """Stamp settings and provenance (plain JSON values) on the actions of a take."""
+    text = json.dumps(stamp, sort_keys=True)
+    for one in channels:
+        one.action[STAMP] = text
+
+
+def read_stamp(take: bpy.types.PropertyGroup) -> dict:
+    """Settings and provenance of a take; empty if its actions are gone."""
+    for pointer in _POINTERS.values():
+        action = getattr(take, pointer)
+        if action and STAMP in action:
+            return json.loads(action[STAMP])
+    return {}
+
+
+def read_activity(head: bpy.types.Object, take: bpy.types.PropertyGroup) -> tuple[np.ndarray, np.ndarray]:
+    """Measured activity of a take: values float32 [frames, 22] and what was recorded, bool [frames, 22].
+
+    Read from the curves, so the recording's file is not needed. Raises EiferError without curves.
+    """
+    stamp = read_stamp(take)
+    channels = channels_of(head, take).get(ACTIVITY)
+    curves = actions.curve_map(channels) if channels else {}
+    if not stamp or not any(curve_id in curves for curve_id in EMG_CURVES):
+        raise EiferError(f"The take '{take.name}' has no measured activity left; bake the recording again.")
+    frames = np.arange(stamp["frames"], dtype=np.float64) + stamp["start_frame"]
+    values = np.zeros((len(frames), len(EMG_CURVES)), dtype=np.float32)
+    present = np.zeros(values.shape, dtype=bool)
+    for column, curve_id in enumerate(EMG_CURVES):
+        if curve_id in curves:
+            values[:, column] = actions.sample(curves[curve_id], frames)
+            present[:, column] = True
+            for start, end in stamp.get("missing", {}).get(muscles.CHANNELS[column], ()):
+                present[start:end, column] = False
+    return values, present

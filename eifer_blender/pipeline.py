@@ -1,0 +1,179 @@
+"""Recording → activation → expression: the main job without Blender.
+
+The panel, the preview and the command line all animate through `make_take`, so they cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import muscles, spaces
+from .errors import EiferError
+from .recordings.types import Kind, Recording
+
+if TYPE_CHECKING:
+    from .mapping import ExpressionModel
+    from .signals import Activation, ChainSettings
+
+Progress = Callable[[float, str], None]
+"""Called with the share done (0..1) and what is being done; may raise `CancelledError`."""
+
+MAX_FRAMES = 1_048_574  # Blender's last frame
+
+
+class CancelledError(Exception):
+    """The user pressed Esc."""
+
+
+@dataclass(frozen=True)
+class ChannelChoice:
+    """What the user decided about one column of a recording, where it differs from the guess."""
+
+    stream: int
+    column: int
+    muscle: str | None  # one of muscles.CHANNELS; None: drives nothing
+    kind: Kind | None = None  # None: as read
+    muted: bool = False
+
+
+@dataclass(frozen=True)
+class TakeSettings:
+    """Everything that decides how a recording becomes a take, beside the recording and the model."""
+
+    chain: ChainSettings
+    fps: float
+    offset: float = 0.0  # seconds of the recording at the take's first frame; negative starts at rest
+    frames: int | None = None  # None: to the end of the recording
+    gain: float = 1.0  # factor on the activation, which stays within 0..1
+    smoothing_ms: float = 0.0  # standard deviation of a Gaussian over the activation
+    choices: tuple[ChannelChoice, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class TakeData:
+    """What bake writes.
+
+    activation: as measured, before the animator's gain and smoothing. parameters: float32
+    [frames, 55], with them.
+    """
+
+    activation: Activation
+    parameters: np.ndarray
+    fps: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return len(self.parameters)
+
+
+def with_choices(recording: Recording, choices: tuple[ChannelChoice, ...]) -> Recording:
+    """The recording with the user's muscles and kinds; muted channels drive nothing."""
+    streams = [list(stream.channels) for stream in recording.streams]
+    for choice in choices:
+        try:
+            channel = streams[choice.stream][choice.column]
+        except IndexError:
+            raise EiferError(
+                f"The recording has no column {choice.column + 1} in stream {choice.stream + 1} any more; "
+                "open it again."
+            ) from None
+        streams[choice.stream][choice.column] = replace(
+            channel,
+            muscle=None if choice.muted else choice.muscle,
+            kind=choice.kind or channel.kind,
+            doubtful=False,
+        )
+    return replace(
+        recording,
+        streams=tuple(replace(s, channels=tuple(c)) for s, c in zip(recording.streams, streams, strict=True)),
+    )
+
+
+def process_recording(recording: Recording, settings: TakeSettings) -> Activation:
+    """Activation of a recording or of a table of poses, before gain and smoothing.
+
+    Raises EiferError if no channel has a muscle or the chain refuses the signal.
+    """
+    from . import signals
+
+    chosen = with_choices(recording, settings.choices)
+    if not any(channel.muscle for stream in chosen.streams for channel in stream.channels):
+        raise EiferError(
+            "No channel of the recording has a muscle; choose one for at least one channel in the list."
+        )
+    if signals.is_pose_table(chosen):
+        return signals.process_poses(chosen, settings.chain, settings.fps)
+    return signals.process(
+        chosen, settings.chain, settings.fps, frames=settings.frames, offset=settings.offset
+    )
+
+
+def shape_activation(activation: Activation, gain: float, smoothing_ms: float) -> Activation:
+    """Apply the animator's gain and smoothing; values stay within 0..1."""
+    values = activation.values
+    if smoothing_ms > 0:
+        from scipy.ndimage import gaussian_filter1d
+
+        sigma = smoothing_ms / 1000.0 * activation.fps
+        values = gaussian_filter1d(values, sigma, axis=0, mode="nearest")
+    return replace(activation, values=np.clip(values * gain, 0.0, 1.0).astype(np.float32))
+
+
+def make_take(
+    recording: Recording,
+    settings: TakeSettings,
+    model: ExpressionModel,
+    progress: Progress = lambda share, text: None,
+) -> TakeData:
+    """The whole main job up to Blender; EiferError says what the user can mend."""
+    from . import mapping
+
+    progress(0.0, "Processing the signals")
+    activation = process_recording(recording, settings)
+    if len(activation.values) > MAX_FRAMES:
+        raise EiferError(
+            f"The take would have {len(activation.values)} frames, more than Blender's {MAX_FRAMES}; "
+            "set the take's length."
+        )
+    take = express_take(activation, model, settings.gain, settings.smoothing_ms, progress)
+    notes = (*activation.notes, *mapping.check_chain(model, settings.chain))
+    return replace(take, notes=notes)
+
+
+def express_take(
+    activation: Activation,
+    model: ExpressionModel,
+    gain: float,
+    smoothing_ms: float,
+    progress: Progress = lambda share, text: None,
+) -> TakeData:
+    """Expressions of a measured activation; the take keeps the activation as it was measured."""
+    from . import mapping
+
+    progress(0.7, "Shaping the activity")
+    shaped = shape_activation(activation, gain, smoothing_ms)
+    progress(0.8, "Computing the expressions")
+    parameters = mapping.emg_to_expression(model, shaped.values, shaped.present)
+    progress(1.0, "Done")
+    return TakeData(activation, parameters, activation.fps)
+
+
+def parameter_table(take: TakeData, start_frame: int = 0) -> str:
+    """CSV text of a take: frame, seconds, then the expression parameters by name."""
+    names = spaces.DEFAULT_SPACE.names
+    frame = np.arange(take.frames)
+    rows = np.column_stack([frame + start_frame, frame / take.fps, take.parameters])
+    head = ",".join(("frame", "seconds", *names))
+    lines = (f"{int(r[0])},{r[1]:.6f}," + ",".join(f"{v:.6g}" for v in r[2:]) for r in rows)
+    return "\n".join((head, *lines)) + "\n"
+
+
+def used_channels(activation: Activation) -> list[str]:
+    """Muscle channels that the recording has in at least one frame."""
+    return [name for name, here in zip(muscles.CHANNELS, activation.present.any(0), strict=True) if here]
