@@ -24,12 +24,14 @@ def left_right_split(
     return left, offsets - left
 
 
-def solve_expression(head: ParametricHead, offsets: np.ndarray, damping: float = 1e-3) -> np.ndarray:
+def solve_expression(
+    head: ParametricHead, offsets: np.ndarray, damping: float = 1e-3, lids: bool = True
+) -> np.ndarray:
     """float32 [N, 55]: the expression whose surface comes closest to template + offsets [N, V, 3].
 
     Least squares over the skin for the 50 coefficients and the two eyelids, the eyelids bounded to
-    0..1; the jaw stays closed. `damping` is the cost of one standard deviation relative to the mean
-    energy of the basis.
+    0..1 (left open if `lids` is false); the jaw stays closed. `damping` is the cost of one standard
+    deviation relative to the mean energy of the basis.
     """
     skin = head.regions["skin"]
     basis = np.concatenate([head.expression, head.eyelids])[:, skin].reshape(EXPRESSION_COUNT + 2, -1)
@@ -39,10 +41,10 @@ def solve_expression(head: ParametricHead, offsets: np.ndarray, damping: float =
     ridge[-2:, -2:] = 0.0
     target = np.asarray(offsets, dtype=np.float64)[:, skin].reshape(len(offsets), -1) @ basis.T
     solution = np.linalg.solve(gram + ridge, target.T).T
-    lids = np.clip(solution[:, EXPRESSION_COUNT:], 0.0, 1.0)
+    closed = np.clip(solution[:, EXPRESSION_COUNT:], 0.0, 1.0) * lids
     free = gram[:EXPRESSION_COUNT, :EXPRESSION_COUNT] + ridge[:EXPRESSION_COUNT, :EXPRESSION_COUNT]
-    rest = target[:, :EXPRESSION_COUNT] - lids @ gram[EXPRESSION_COUNT:, :EXPRESSION_COUNT]
+    rest = target[:, :EXPRESSION_COUNT] - closed @ gram[EXPRESSION_COUNT:, :EXPRESSION_COUNT]
     params = np.zeros((len(offsets), DEFAULT_SPACE.size), dtype=np.float32)
     params[:, EXPRESSION] = np.linalg.solve(free, rest.T).T
-    params[:, EYELIDS] = lids
+    params[:, EYELIDS] = closed
     return params
