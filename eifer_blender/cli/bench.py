@@ -1,0 +1,249 @@
+"""Speed of the jobs people wait for, as a table; each peer is timed in the same run."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+FRAMES = 18_000  # ten minutes at 30 frames per second
+CURVES = 61
+PEER_FRAMES = 500
+PREVIEW_FRAMES = 300
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    result: str
+    note: str
+
+
+def run() -> int:
+    """Measure everything and print the table."""
+    import bpy
+
+    rows = [*_import_rows(), _head_row(), *_mapping_rows(), *_bake_rows(), *_size_rows(), *_preview_rows()]
+    print(f"\nBlender {bpy.app.version_string}, Python {platform.python_version()}, {_cpu()}\n")
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    print(
+        "| " + " | ".join(t.ljust(w) for t, w in zip(("What", "Result", "How"), widths, strict=True)) + " |"
+    )
+    print("|" + "|".join("-" * (w + 2) for w in widths) + "|")
+    for row in rows:
+        print("| " + " | ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)) + " |")
+    return 0
+
+
+def _cpu() -> str:
+    import os
+
+    return f"{os.cpu_count()} cores, {platform.machine()}"
+
+
+def best(function: Callable[[], object], repeats: int = 3) -> float:
+    """Seconds of the fastest of some runs."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def _import_rows() -> list[Row]:
+    code = (
+        "import bpy, time, sys; t = time.perf_counter(); import eifer_blender; eifer_blender.register();"
+        "print(time.perf_counter() - t);"
+        "print(','.join(m for m in ('scipy', 'onnxruntime', 'edfio', 'torch') if m in sys.modules))"
+    )
+    seconds, heavy = [], ""
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        lines = done.stdout.splitlines()
+        seconds.append(float(lines[0]))
+        heavy = lines[1] if len(lines) > 1 else ""
+    note = f"heavy imports: {heavy or 'none'}; best of 3 processes"
+    return [Row("Import and register the extension", _ms(min(seconds)), note)]
+
+
+def _fresh() -> object:
+    import bpy
+
+    import eifer_blender
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    if not hasattr(bpy.types.Scene, "eifer"):
+        eifer_blender.register()
+    return bpy.context.scene
+
+
+def _head_row() -> Row:
+    import bpy
+
+    from ..heads.default import load_default_head
+
+    def add() -> None:
+        load_default_head.cache_clear()
+        bpy.ops.eifer.add_head()
+
+    _fresh()
+    first = best(add, 1)
+    again = best(bpy.ops.eifer.add_head)
+    return Row("Add the head", _ms(first), f"file read included; {_ms(again)} for another one")
+
+
+def _long_activation(frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """The sample recording's activation, repeated to a length."""
+    activation = _sample_activation()
+    tiles = -(-frames // len(activation.values))
+    return (
+        np.tile(activation.values, (tiles, 1))[:frames],
+        np.tile(activation.present, (tiles, 1))[:frames],
+    )
+
+
+def _sample_activation() -> object:
+    from .. import pipeline, recordings, signals
+    from ..assets import model_file
+
+    recording = recordings.open_recording(model_file("sample_recording.edf"))
+    settings = pipeline.TakeSettings(chain=signals.PRESETS["Animation"], fps=30.0)
+    return pipeline.process_recording(recording, settings)
+
+
+def _long_take(frames: int) -> object:
+    from dataclasses import replace
+
+    from .. import mapping, pipeline
+
+    values, present = _long_activation(frames)
+    activation = replace(_sample_activation(), values=values, present=present, envelope_uv=values)
+    return pipeline.express_take(activation, mapping.load_model(), 1.0, 0.0)
+
+
+def _mapping_rows() -> list[Row]:
+    from .. import mapping
+
+    values, present = _long_activation(FRAMES)
+    model = mapping.load_model()
+    mapped = best(lambda: mapping.emg_to_expression(model, values, present))
+    chain = best(_sample_activation)
+    return [
+        Row("Read and process the sample recording", _ms(chain), "22 channels of raw sEMG"),
+        Row(f"Map {FRAMES} frames", _ms(mapped), "EMG2Exp, whole take in one call"),
+    ]
+
+
+def _bake_rows() -> list[Row]:
+    import bpy
+
+    from ..blender import actions, bake
+
+    scene = _fresh()
+    bpy.ops.eifer.add_head()
+    head = scene.eifer.head
+    keys = head.data.shape_keys
+    names = [block.name for block in keys.key_blocks[1 : CURVES + 1]]
+    values = np.random.default_rng(0).normal(size=(FRAMES, CURVES)).astype(np.float32)
+    frames = np.arange(FRAMES, dtype=np.float32)
+
+    def bulk() -> None:
+        channels = actions.new_channels("bulk", {"keys": keys})["keys"]
+        for column, name in enumerate(names):
+            made = actions.Keys(frames, values[:, column])
+            actions.write_curve(channels, (f'key_blocks["{name}"].value', 0), made, "Expression")
+        actions.assign(keys, channels)
+
+    def one_by_one() -> None:
+        actions.assign(keys, None)
+        for name in names:
+            block = keys.key_blocks[name]
+            for frame in range(PEER_FRAMES):
+                block.keyframe_insert("value", frame=frame)
+
+    ours = best(bulk)
+    peer = best(one_by_one, 1) * FRAMES / PEER_FRAMES
+    scene = _fresh()
+    bpy.ops.eifer.add_head()
+    take = _long_take(FRAMES)
+    full = best(lambda: bake.bake_take(scene.eifer.head, take, name="bench", start_frame=1, stamp={}), 1)
+    return [
+        Row(f"Bake {FRAMES} frames x {CURVES} curves", _s(ours), "bulk"),
+        Row(
+            "The same with keyframe_insert",
+            _s(peer),
+            f"timed on {PEER_FRAMES} frames and scaled: {peer / ours:.0f} times as long",
+        ),
+        Row(f"Bake a take of {FRAMES} frames", _s(full), "78 curves, as the button does it"),
+    ]
+
+
+def _size_rows() -> list[Row]:
+    import bpy
+
+    from ..blender import bake
+    from ..heads.default import load_default_head
+
+    take = _long_take(FRAMES)
+    start = time.perf_counter()
+    sparse, error = bake.reduce(load_default_head(), take, 0.1)
+    reducing = time.perf_counter() - start
+    rows = []
+    for label, keys in (("dense keys", None), ("reduced keys", sparse)):
+        scene = _fresh()
+        bpy.ops.eifer.add_head()
+        baked = bake.bake_take(scene.eifer.head, take, name="bench", start_frame=1, stamp={}, keys=keys)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "take.blend"
+            bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True)
+            size = path.stat().st_size / 1e6
+        note = f"{baked.keys:,} keys, compressed"
+        if keys:
+            note += f"; within {error:.3f} mm, reducing took {_s(reducing)}"
+        rows.append(Row(f".blend of {FRAMES} frames, {label}", f"{size:.1f} MB", note))
+    return rows
+
+
+def _preview_rows() -> list[Row]:
+    import bpy
+
+    from ..blender import preview
+
+    scene = _fresh()
+    bpy.ops.eifer.add_head()
+    head = scene.eifer.head
+    take = _long_take(PREVIEW_FRAMES)
+
+    def scrub() -> None:
+        for frame in range(PREVIEW_FRAMES):
+            scene.frame_set(frame)
+
+    preview.start(head, take, 0)
+    with_preview = best(scrub) / PREVIEW_FRAMES
+    showing = best(lambda: [preview.show(head, frame) for frame in range(PREVIEW_FRAMES)]) / PREVIEW_FRAMES
+    preview.stop(head)
+    from ..blender import bake
+
+    bake.bake_take(head, take, name="bench", start_frame=0, stamp={})
+    baked = best(scrub) / PREVIEW_FRAMES
+    return [
+        Row("Live preview, per frame change", _ms(with_preview), f"{_ms(showing)} of it are ours"),
+        Row("The same frames baked", _ms(baked), "Blender's own evaluation"),
+    ]
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.2f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
+
+
+def _s(seconds: float) -> str:
+    return f"{seconds:.2f} s"
