@@ -11,7 +11,7 @@ from ..muscles import CHANNEL_COUNT, MUSCLE_OF_CHANNEL, MUSCLES
 from ..simulation.generator import Face, Frames, make_frames
 from .metric import vertex_errors
 
-HELD_OUT = 2000
+HELD_OUT = 1000
 
 
 @dataclass(frozen=True)

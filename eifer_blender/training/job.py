@@ -56,7 +56,7 @@ def train_model(output: Path, settings: TrainingSettings) -> None:
 
 
 def _face(head: ParametricHead) -> Face:
-    return lambda muscles: expression_of_muscles(muscles, head)
+    return lambda muscles: expression_of_muscles(head, muscles)
 
 
 def _metadata(head: ParametricHead, settings: TrainingSettings) -> ModelMetadata:

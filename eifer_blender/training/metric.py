@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..heads.deform import deform
@@ -44,9 +46,24 @@ def vertex_metric(head: ParametricHead) -> np.ndarray:
 def vertex_errors(head: ParametricHead, predicted: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Euclidean errors in mm of two sets of parameters [n, 55]: float32 [n, face vertices]."""
     face = face_vertices(head)
+    kept = face | (head.joint_regressor != 0).any(0)
+    part, inside = _crop(head, kept), face[kept]
     errors = np.empty((len(wanted), int(face.sum())), np.float32)
     for start in range(0, len(wanted), _BLOCK):
         rows = slice(start, start + _BLOCK)
-        gap = deform(head, predicted[rows])[:, face] - deform(head, wanted[rows])[:, face]
+        gap = deform(part, predicted[rows])[:, inside] - deform(part, wanted[rows])[:, inside]
         errors[rows] = np.linalg.norm(gap, axis=-1) * 1000
     return errors
+
+
+def _crop(head: ParametricHead, kept: np.ndarray) -> ParametricHead:
+    """The head with some of its vertices only: enough to deform, not to show."""
+    return replace(
+        head,
+        template=head.template[kept],
+        expression=head.expression[:, kept],
+        eyelids=head.eyelids[:, kept],
+        jaw_correctives=head.jaw_correctives[:, kept],
+        joint_regressor=head.joint_regressor[:, kept],
+        weights=head.weights[kept],
+    )
