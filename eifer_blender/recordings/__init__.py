@@ -1,0 +1,22 @@
+"""Files -> `Recording`: streams of channels with name, unit, kind and muscle, and annotations."""
+
+from .edf import write_edf
+from .reader import Inspection, StreamView, inspect_recording, open_recording
+from .types import Annotation, Channel, Kind, Recording, Stream
+
+FILE_EXTENSIONS = (".csv", ".tsv", ".txt", ".edf")
+"""Endings that the file browser and dropping offer; the reader itself goes by content."""
+
+__all__ = [
+    "FILE_EXTENSIONS",
+    "Annotation",
+    "Channel",
+    "Inspection",
+    "Kind",
+    "Recording",
+    "Stream",
+    "StreamView",
+    "inspect_recording",
+    "open_recording",
+    "write_edf",
+]

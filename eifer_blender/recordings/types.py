@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What a channel's numbers are; decides how `signals` may treat them."""
 
     RAW = "raw"  # sEMG as amplified, microvolts, both signs

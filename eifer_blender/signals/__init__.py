@@ -1,0 +1,17 @@
+"""`Recording` -> `Activation`: the chain from samples to muscle activity per video frame."""
+
+from .activation import Activation, ChannelQuality, Status
+from .chain import process
+from .poses import pose_values, process_poses
+from .settings import PRESETS, ChainSettings
+
+__all__ = [
+    "PRESETS",
+    "Activation",
+    "ChainSettings",
+    "ChannelQuality",
+    "Status",
+    "pose_values",
+    "process",
+    "process_poses",
+]

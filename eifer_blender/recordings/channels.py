@@ -1,0 +1,72 @@
+"""Columns of any reader -> channels with unit, kind and muscle, samples in microvolts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import EiferError
+from .guess import assign_muscles, guess_kind, to_microvolts
+from .options import Options, kind_of, muscle_of, per_channel
+from .types import Channel, Kind
+
+
+def make_channels(
+    names: Sequence[str],
+    units: Sequence[str],
+    samples: np.ndarray,
+    rate: float | None,
+    options: Options,
+    poses: bool = False,
+) -> tuple[tuple[Channel, ...], np.ndarray, list[str]]:
+    """(channels, samples float32 [n, channels] in microvolts where they are muscles, notes).
+
+    What the caller states in `options` goes before any guess. Raises EiferError if a statement
+    does not fit the file. In a table of `poses` non-negative columns are levels of activity.
+    """
+    kinds = [kind_of(k) for k in per_channel(options.kinds, names, "kind")]
+    given_units = per_channel(options.units, names, "unit")
+    muscles = per_channel(options.muscles, names, "muscle")
+    channels = []
+    for i, name in enumerate(names):
+        unit = units[i] if given_units[i] is None else str(given_units[i])
+        kind, doubtful = kinds[i], False
+        if kind is None and poses and not np.nanmin(samples[:, i], initial=0.0) < 0:
+            kind = Kind.ENVELOPE  # a mean level: six rows are too few to look at their course
+        if kind is None:
+            kind, doubtful = guess_kind(name, unit, samples[:, i], rate)
+            if muscles[i] and kind in (Kind.EVENT, Kind.OTHER):
+                kind, doubtful = guess_kind("Zyg left", unit, samples[:, i], rate).kind, True
+        channels.append(Channel(name, unit, kind, muscle_of(muscles[i]), doubtful))
+    _refuse_twice(channels)
+    blocked = [i for i, m in enumerate(muscles) if m is not None and not m]
+    channels, notes = assign_muscles(channels, [rate] * len(channels))
+    for i in blocked:  # the caller says: no muscle
+        channels[i] = replace(channels[i], muscle=None)
+    channels, unit_notes = to_microvolts(channels, samples, [u is not None for u in given_units])
+    return tuple(channels), samples, [*notes, *unit_notes, *_percent(channels, samples)]
+
+
+def _refuse_twice(channels: Sequence[Channel]) -> None:
+    taken: dict[str, str] = {}
+    for channel in channels:
+        if channel.muscle and channel.muscle in taken:
+            raise EiferError(
+                f"The channels '{taken[channel.muscle]}' and '{channel.name}' are both given to "
+                f"{channel.muscle}; give it to one of them."
+            )
+        if channel.muscle:
+            taken[channel.muscle] = channel.name
+
+
+def _percent(channels: list[Channel], samples: np.ndarray) -> list[str]:
+    """Activations in per cent become 0..1, in place."""
+    notes = []
+    for i, channel in enumerate(channels):
+        if channel.kind is Kind.ACTIVATION and "%" in f"{channel.unit} {channel.name}":
+            samples[:, i] *= np.float32(0.01)
+            channels[i] = replace(channel, unit="")
+            notes.append(f"'{channel.name}' was read as per cent of the maximum.")
+    return notes

@@ -1,0 +1,388 @@
+"""EDF, EDF+C, BDF and BDF+C through edfio; never the patient or recording identification.
+
+The header is checked against the file's size first, so that a header that lies costs one sentence
+and no memory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import EiferError
+from .channels import make_channels
+from .options import Options
+from .types import Annotation, Channel, Kind, Recording, Stream
+
+_MOST_SIGNALS = 2048
+_MOST_ANNOTATIONS = 100_000
+
+
+@dataclass(frozen=True)
+class EdfHeader:
+    """The fields of an EDF header that a recording needs, checked against the file."""
+
+    format: str  # EDF, EDF+, BDF, BDF+
+    records: int
+    record_seconds: float
+    labels: tuple[str, ...]
+    units: tuple[str, ...]
+    samples_per_record: tuple[int, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def signals(self) -> tuple[int, ...]:
+        """Indices of ordinary signals: no annotations, none that is empty."""
+        return tuple(
+            i
+            for i, label in enumerate(self.labels)
+            if not re.fullmatch(r"[EB]DF Annotations", label) and self.samples_per_record[i] > 0
+        )
+
+    def rate(self, signal: int) -> float:
+        """Samples per second of a signal."""
+        return self.samples_per_record[signal] / self.record_seconds
+
+
+def is_edf(head: bytes) -> bool:
+    """Whether the first bytes are those of an EDF or BDF file."""
+    return head[:8] in (b"0       ", b"\xffBIOSEMI")
+
+
+def read_header(path: Path) -> EdfHeader:
+    """Header of an EDF or BDF file. Raises EiferError if it contradicts itself or the file's size."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        fixed = file.read(256)
+        if len(fixed) < 256:
+            raise EiferError(f"'{path.name}' ends within its EDF header; copy or export it again.")
+        count = _number(fixed[252:256], path, "number of signals", int)
+        if not 1 <= count <= _MOST_SIGNALS:
+            raise EiferError(
+                f"'{path.name}' announces {count} signals, which no EDF file holds; export it again."
+            )
+        fields = file.read(256 * count)
+    if len(fields) < 256 * count:
+        raise EiferError(
+            f"'{path.name}' ends within the header of its {count} signals; copy or export it again."
+        )
+    header_bytes = _number(fixed[184:192], path, "header size", int)
+    if header_bytes != 256 * (count + 1):
+        raise EiferError(
+            f"The header of '{path.name}' says {header_bytes} bytes but {count} signals need "
+            f"{256 * (count + 1)}; the file is damaged, export it again."
+        )
+    kind = "BDF" if fixed[0] == 0xFF else "EDF"
+    reserved = _text(fixed[192:236])
+    if reserved[:5] == f"{kind}+D":
+        raise EiferError(
+            f"'{path.name}' is a discontinuous {kind}+D file, whose pauses would be lost; "
+            f"export it as {kind}+C."
+        )
+    labels = tuple(_text(fields[16 * i : 16 * i + 16]) for i in range(count))
+    unit_field, samples_field = 96 * count, 216 * count
+    units = tuple(_text(fields[unit_field + 8 * i : unit_field + 8 * i + 8]) for i in range(count))
+    per_record = tuple(
+        _number(
+            fields[samples_field + 8 * i : samples_field + 8 * i + 8], path, f"samples of signal {i + 1}", int
+        )
+        for i in range(count)
+    )
+    _check_ranges(path, fields, labels)
+    seconds = _number(fixed[244:252], path, "duration of a data record", float)
+    records = _number(fixed[236:244], path, "number of data records", int)
+    if min(per_record) < 0 or not 0 <= seconds < 1e6 or records < -1:
+        raise EiferError(
+            f"The header of '{path.name}' holds impossible numbers; the file is damaged, export it again."
+        )
+    record_bytes = sum(per_record) * (3 if kind == "BDF" else 2)
+    there = (size - header_bytes) // record_bytes if record_bytes else 0
+    notes: tuple[str, ...] = ()
+    if records == -1:
+        records = there
+        notes = (
+            "The header does not say how many data records there are; all that are in the file were read.",
+        )
+    if there < records:
+        raise EiferError(
+            f"'{path.name}' is cut off: it announces {records} data records and holds {there}; copy it again."
+        )
+    if there > records:
+        notes += (f"{there - records} data records after the announced {records} were read too.",)
+        records = there
+    if records == 0 or not any(per_record):
+        raise EiferError(f"'{path.name}' holds no samples; choose another file.")
+    header = EdfHeader(
+        kind + ("+" if reserved[:4] == f"{kind}+" else ""), records, seconds, labels, units, per_record, notes
+    )
+    if not header.signals:
+        raise EiferError(f"'{path.name}' holds annotations but no signals; choose the file with the signals.")
+    if seconds == 0:
+        raise EiferError(
+            f"The data records of '{path.name}' have no duration; the file is damaged, export it again."
+        )
+    return header
+
+
+def open_edf(path: Path, options: Options, sha256: str) -> Recording:
+    """The whole file as a `Recording`; one stream for each sampling rate."""
+    header = read_header(path)
+    signals, annotations, notes = _read(path, header)
+    streams = _streams(header, options, path.stem, signals, header.records, notes)
+    return Recording(streams, annotations, path, header.format, sha256, (*header.notes, *notes))
+
+
+def look_at_edf(path: Path, options: Options) -> tuple[Recording, tuple[int, ...]]:
+    """(recording of the first seconds, rows per stream): enough for a dialog."""
+    header = read_header(path)
+    notes: list[str] = []
+    records = min(header.records, max(1, int(np.ceil(10.0 / header.record_seconds))))
+    signals, _, read_notes = _read(path, header, records)
+    streams = _streams(header, options, path.stem, signals, records, notes)
+    rows = tuple(len(s.samples) // records * header.records for s in streams)
+    return Recording(streams, (), path, header.format, "", (*header.notes, *read_notes, *notes)), rows
+
+
+def _streams(
+    header: EdfHeader,
+    options: Options,
+    name: str,
+    signals: dict[int, np.ndarray],
+    records: int,
+    notes: list[str],
+) -> tuple[Stream, ...]:
+    by_rate: dict[int, list[int]] = {}
+    for i in header.signals:
+        by_rate.setdefault(header.samples_per_record[i], []).append(i)
+    order = [i for members in by_rate.values() for i in members]
+    options = _in_file_order(options, header, order)
+    streams = []
+    at = 0
+    for per_record, members in by_rate.items():
+        part = _part(options, order, at, len(members), header)
+        at += len(members)
+        samples = np.empty((per_record * records, len(members)), dtype=np.float32)
+        for k, i in enumerate(members):
+            samples[:, k] = signals.pop(i)[: len(samples)]
+        rate = options.rate or header.rate(members[0])
+        names = [header.labels[i] or f"Signal {i + 1}" for i in members]
+        if part.names is not None:
+            names = [str(n) for n in part.names]
+        channels, samples, more = make_channels(
+            names, [header.units[i] for i in members], samples, rate, part
+        )
+        notes += more
+        streams.append(
+            Stream(channels, samples, float(rate), name=f"{name} {rate:g} Hz" if len(by_rate) > 1 else name)
+        )
+    return tuple(_without_double_muscles(streams, notes))
+
+
+def _in_file_order(options: Options, header: EdfHeader, order: Sequence[int]) -> Options:
+    """Options whose lists and mappings are lists over the signals, in the order of the streams."""
+    from .options import per_channel
+
+    if options.rate and len({header.samples_per_record[i] for i in header.signals}) > 1:
+        raise EiferError("This file has signals of several rates; leave the rate to the file.")
+    signals = header.signals
+    names = per_channel(options.names, [header.labels[i] for i in signals], "name")
+    titles = [str(n) if n is not None else header.labels[i] for n, i in zip(names, signals, strict=True)]
+    at = [signals.index(i) for i in order]
+
+    def listed(given: Any, what: str) -> list[Any] | None:  # noqa: ANN401
+        values = per_channel(given, titles, what)
+        return None if given is None else [values[k] for k in at]
+
+    return replace(
+        options,
+        names=[titles[k] for k in at],
+        kinds=listed(options.kinds, "kind"),
+        units=listed(options.units, "unit"),
+        muscles=listed(options.muscles, "muscle"),
+    )
+
+
+def _part(options: Options, order: Sequence[int], at: int, count: int, header: EdfHeader) -> Options:
+    """Options of one stream."""
+
+    def cut(values: Any) -> Any:  # noqa: ANN401
+        return None if values is None else values[at : at + count]
+
+    return replace(
+        options,
+        names=cut(options.names),
+        kinds=cut(options.kinds),
+        units=cut(options.units),
+        muscles=cut(options.muscles),
+    )
+
+
+def _without_double_muscles(streams: list[Stream], notes: list[str]) -> list[Stream]:
+    """A muscle that two streams claim stays with the faster one."""
+    taken: set[str] = set()
+    order = sorted(range(len(streams)), key=lambda i: -(streams[i].rate or 0))
+    for i in order:
+        channels = []
+        for channel in streams[i].channels:
+            if channel.muscle in taken:
+                notes.append(f"'{channel.name}' is there twice; the one with the higher rate is used.")
+                channel = replace(channel, muscle=None)
+            elif channel.muscle:
+                taken.add(channel.muscle)
+            channels.append(channel)
+        streams[i] = replace(streams[i], channels=tuple(channels))
+    return streams
+
+
+def _read(
+    path: Path, header: EdfHeader, records: int | None = None
+) -> tuple[dict[int, np.ndarray], tuple[Annotation, ...], list[str]]:
+    """(physical values float32 per signal index, annotations, notes) through edfio."""
+    import edfio
+
+    notes: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            read = edfio.read_bdf if header.format.startswith("BDF") else edfio.read_edf
+            edf = read(path, header_encoding="latin-1")
+            signals: dict[int, np.ndarray] = {}
+            ordinary = [
+                i for i, label in enumerate(header.labels) if not re.fullmatch(r"[EB]DF Annotations", label)
+            ]
+            for i, signal in zip(ordinary, edf.signals, strict=True):
+                if header.samples_per_record[i] == 0:
+                    continue
+                if records is None:
+                    data = signal.data
+                else:
+                    data = signal.data[: records * header.samples_per_record[i]]
+                signals[i] = np.asarray(data, dtype=np.float32)
+                signal._digital = None  # its integers are not needed any more
+        except (
+            ValueError,
+            TypeError,
+            OverflowError,
+            OSError,
+            ArithmeticError,
+            KeyError,
+            IndexError,
+        ) as error:
+            # The reason is edfio's and may quote the header, patient included: only its type is told.
+            raise EiferError(
+                f"'{path.name}' is a damaged {header.format} file ({type(error).__name__}); export it again."
+            ) from None
+        annotations: tuple[Annotation, ...] = ()
+        if records is None:
+            try:
+                annotations = tuple(
+                    Annotation(float(a.onset), float(a.duration or 0.0), a.text)
+                    for a in edf.annotations[:_MOST_ANNOTATIONS]
+                    if a.text
+                )
+            except (ValueError, TypeError, ArithmeticError, IndexError):
+                notes.append("The annotations of the file are damaged and were left out.")
+    return signals, annotations, notes
+
+
+def _check_ranges(path: Path, fields: bytes, labels: Sequence[str]) -> None:
+    """Digital and physical ranges must be numbers, and the digital one not empty."""
+    count = len(labels)
+    for i, label in enumerate(labels):
+        if re.fullmatch(r"[EB]DF Annotations", label):
+            continue
+        values = []
+        for k, what in enumerate(
+            ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
+        ):
+            at = (104 + 8 * k) * count + 8 * i
+            values.append(_number(fields[at : at + 8], path, f"{what} of signal {i + 1}", float))
+        if values[2] == values[3] or values[0] == values[1]:
+            raise EiferError(
+                f"Signal {i + 1} ('{label}') of '{path.name}' has no range between its minimum "
+                "and maximum; export it again."
+            )
+
+
+def _number(field: bytes, path: Path, what: str, convert: type) -> Any:  # noqa: ANN401
+    try:
+        value = convert(field.decode("ascii").strip("\x00 ").replace(",", "."))
+        if not np.isfinite(value):
+            raise ValueError
+        return value
+    except (ValueError, OverflowError):
+        raise EiferError(
+            f"The EDF header of '{path.name}' has no number for the {what}; the file is "
+            "damaged, export it again."
+        ) from None
+
+
+def _text(field: bytes) -> str:
+    return field.decode("latin-1").strip("\x00 ")
+
+
+def write_edf(path: Path | str, recording: Recording, *, overwrite: bool = False) -> Path:
+    """Write the streams of a recording as one EDF+C file with an anonymous header.
+
+    Units stay those of the channels; samples are rounded to 16 bits of each channel's own range,
+    and missing ones (NaN) become 0. All streams must start together. Raises EiferError if the file
+    exists and `overwrite` is not asked for, or if EDF cannot hold the recording.
+    """
+    import edfio
+
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise EiferError(f"'{path.name}' exists already; choose another name or allow overwriting it.")
+    signals = []
+    for stream in recording.streams:
+        if stream.rate is None:
+            raise EiferError("A table of poses has no time and cannot be written as EDF.")
+        signals += [
+            _signal(edfio, c, stream.samples[:, i], stream.rate) for i, c in enumerate(stream.channels)
+        ]
+    if not signals:
+        raise EiferError("There is no channel to write.")
+    notes = [edfio.EdfAnnotation(a.onset, a.duration or None, a.text) for a in recording.annotations]
+    try:
+        edf = edfio.Edf(signals, annotations=notes, data_record_duration=None)
+    except ValueError:
+        raise EiferError(
+            "EDF cannot hold this recording: its length is no whole number of data records."
+        ) from None
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    os.close(handle)
+    try:
+        edf.write(temporary)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return path
+
+
+def _signal(edfio: Any, channel: Channel, column: np.ndarray, rate: float) -> Any:  # noqa: ANN401 - edfio's types
+    data = np.nan_to_num(column.astype(np.float64))
+    largest = float(np.max(np.abs(data), initial=0.0)) or 1.0
+    if channel.kind is Kind.EVENT:
+        largest = max(1.0, largest)
+    # Eight characters hold the range; rounding up keeps the largest sample inside.
+    bound = float(f"{largest * 1.0001:.4g}")
+    bound = bound if bound >= largest else float(f"{largest * 1.001:.4g}")
+    return edfio.EdfSignal(
+        data,
+        rate,
+        label=_ascii(channel.name, 16),
+        physical_dimension=_ascii(channel.unit, 8),
+        physical_range=(-bound, bound),
+    )
+
+
+def _ascii(text: str, length: int) -> str:
+    return text.replace("µ", "u").encode("ascii", "ignore").decode()[:length].strip()

@@ -1,0 +1,252 @@
+"""What a column of numbers is: its unit, its kind, and the muscle it belongs to.
+
+Everything here is a guess from names and numbers; readers show it and callers may override it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from ..muscle_names import match_name, match_names
+from .types import Channel, Kind
+
+LOOK = 60_000  # samples of a channel that are looked at for a guess
+LOWEST_RAW_RATE = 400.0  # below this a raw channel is aliased, an envelope serves better
+HIGHEST_UV = 5_000.0  # no surface EMG has a larger RMS; more means that the unit is wrong
+_HIGHEST_DOUBTED_UV = 1_000.0
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_UNITS = {
+    1e-3: "nv nanovolt nanovolts",
+    1.0: "uv µv μv microv microvolt microvolts mikrovolt",
+    1e3: "mv millivolt millivolts",
+    1e6: "v volt volts",
+}
+_TO_UV = {name: factor for factor, names in _UNITS.items() for name in names.split()}
+_OTHER_UNITS = _split(
+    "s sec secs seconds sekunden ms msec us µs μs min hr hz khz % %mvc mvc a.u. au arb n/a none mmhg umho "
+    "µmho microsiemens us/cm µs/cm °c degc deg rad g m/s² m/s^2 bpm n nm mm cm adc counts bits"
+)
+
+_EVENT_NAME = re.compile(
+    r"marker|digital|trigger|\btrig|event|onset|stim|\bttl\b|annot|status|\bsync|\bmark\b|ereignis", re.I
+)
+_OTHER_NAME = re.compile(
+    r"\b(ecg|ekg|eeg|eog|gsr|eda|scr|scl|ppg|bvp|hr|acc|gyro?|mag|imu|resp)\b|skin|conduct|temper|breath|"
+    r"atem|respir|puls|heart|herz|accel|gyro|pupil|gaze|pressure|battery|counter|packet",
+    re.I,
+)
+_RAW_NAME = re.compile(r"\braw\b|\broh\b|unprocessed|ungefiltert", re.I)
+_ENVELOPE_NAME = re.compile(
+    r"\brms\b|envel|h[uü]llkurve|smooth|gegl|integrat|processed|\barv\b|average|\blpf?\b", re.I
+)
+_ACTIVATION_NAME = re.compile(r"activation|aktivierung|normali[sz]|\bnorm\b|%\s*mvc|\bmvc\b", re.I)
+
+
+class Guess(NamedTuple):
+    """Kind of one channel and whether that is sure."""
+
+    kind: Kind
+    doubtful: bool
+
+
+def voltage_factor(unit: str) -> float | None:
+    """Microvolts per unit (``mV`` -> 1000), or None if the unit is no voltage."""
+    return _TO_UV.get(unit.strip().strip("[]()").lower())
+
+
+def is_unit(text: str) -> bool:
+    """Whether a header cell is a unit, such as ``mV`` or ``[s]``."""
+    plain = text.strip().strip("[]()").lower()
+    return plain in _TO_UV or plain in _OTHER_UNITS
+
+
+def split_unit(name: str) -> tuple[str, str]:
+    """``Zyg li (mV)`` -> (``Zyg li``, ``mV``); without a known unit the name comes back whole."""
+    found = re.fullmatch(r"(.*?)\s*[\[(/,]\s*([^\[\]()]+?)\s*[\])]?", name.strip())
+    if found and found.group(1) and is_unit(found.group(2)):
+        return found.group(1), found.group(2)
+    return name.strip(), ""
+
+
+def excerpt(column: np.ndarray) -> np.ndarray:
+    """Finite values of up to `LOOK` samples: three stretches, so that neighbours stay neighbours."""
+    third = LOOK // 3
+    if len(column) > LOOK:
+        middle = len(column) // 2
+        column = np.concatenate([column[:third], column[middle : middle + third], column[-third:]])
+    return column[np.isfinite(column)].astype(np.float64)
+
+
+def hugs_zero(x: np.ndarray) -> bool:
+    """Whether non-negative samples look rectified or enveloped and not like an offset raw signal.
+
+    A rectified signal is skewed away from zero; raw sEMG above an amplifier offset is symmetric.
+    """
+    if len(x) == 0 or x.min() < 0:
+        return False
+    low, middle, high = np.quantile(x, [0.1, 0.5, 0.9])
+    symmetric = (high - middle) < 1.3 * (middle - low)
+    return not (symmetric and _roughness(x) > 0.5 and x.min() > 0.2 * middle)
+
+
+def guess_kind(name: str, unit: str, column: np.ndarray, rate: float | None) -> Guess:
+    """Kind of one channel from its name, its unit, its numbers [n] and its rate in Hz."""
+    x = excerpt(column)
+    muscle = match_name(name).muscle
+    if _EVENT_NAME.search(name) and muscle is None:
+        return Guess(Kind.EVENT, False)
+    if _OTHER_NAME.search(name) and muscle is None:
+        return Guess(Kind.OTHER, False)
+    if len(x) == 0 or np.ptp(x) == 0:
+        return Guess(Kind.RAW if muscle and _is_fast(rate) else Kind.ENVELOPE if muscle else Kind.OTHER, True)
+    if muscle is None and len(x) > 100 and len(np.unique(x)) <= 8:
+        return Guess(Kind.EVENT, not name)
+    if unit and muscle is None and voltage_factor(unit) is None:
+        return Guess(Kind.OTHER, True)
+    negative = float(np.mean(x < 0))
+    if (
+        _ACTIVATION_NAME.search(f"{name} {unit}")
+        and negative < 0.02
+        and x.max() <= (150 if "%" in unit else 1.5)
+    ):
+        return Guess(Kind.ACTIVATION, False)
+    if negative < 0.05 and (negative == 0 or x.min() > -0.05 * x.max()):
+        return _positive_kind(name, muscle, x, rate)
+    if not _is_fast(rate) and muscle:
+        return Guess(Kind.ENVELOPE, True)
+    centred = abs(np.median(x)) < 1.5 * x.std()
+    if centred or muscle:
+        return Guess(Kind.RAW, muscle is None)
+    return Guess(Kind.OTHER, True)
+
+
+def _positive_kind(name: str, muscle: str | None, x: np.ndarray, rate: float | None) -> Guess:
+    """Kind of a channel (almost) without negative values."""
+    if not hugs_zero(x) and (muscle or _RAW_NAME.search(name)):
+        return Guess(Kind.RAW, True)
+    if muscle is None and np.median(x) > 5 * x.std():  # far from zero and slow: temperature, skin, ...
+        return Guess(Kind.OTHER, True)
+    if not _is_fast(rate) or _roughness(x) < 0.35 or _ENVELOPE_NAME.search(name):
+        return Guess(Kind.ENVELOPE, muscle is None)
+    return Guess(Kind.RECTIFIED, muscle is None)
+
+
+def _is_fast(rate: float | None) -> bool:
+    """Whether single muscle potentials fit the rate; an unknown rate gets the benefit."""
+    return rate is None or rate > 70.0
+
+
+def _roughness(x: np.ndarray) -> float:
+    """Mean step from sample to sample in standard deviations: near 1 for noise, small if smooth."""
+    spread = float(x.std())
+    return float(np.abs(np.diff(x)).mean() / spread) if len(x) > 1 and spread > 0 else 0.0
+
+
+def suitability(kind: Kind, rate: float | None) -> int:
+    """Order in which channels that claim the same muscle get it; negative: never."""
+    if kind in (Kind.EVENT, Kind.OTHER):
+        return -1
+    aliased = kind in (Kind.RAW, Kind.RECTIFIED) and rate is not None and rate < LOWEST_RAW_RATE
+    order = (Kind.RAW, Kind.ENVELOPE, Kind.RECTIFIED, Kind.ACTIVATION)
+    return order.index(kind) + (len(order) if aliased else 0)
+
+
+def assign_muscles(
+    channels: Sequence[Channel], rates: Sequence[float | None]
+) -> tuple[list[Channel], list[str]]:
+    """Channels with their muscle set by name, and notes on what was doubtful or left over.
+
+    A muscle that is already set (by the caller) stays and is not given to another channel.
+    """
+    taken = {c.muscle for c in channels if c.muscle}
+    ranks = [-1 if c.muscle else suitability(c.kind, rate) for c, rate in zip(channels, rates, strict=True)]
+    matches = match_names([c.name for c in channels], ranks)
+    result, sideless, spare = [], [], []
+    for channel, match, rank in zip(channels, matches, ranks, strict=True):
+        if match.channel and match.channel not in taken:
+            channel = replace(channel, muscle=match.channel, doubtful=channel.doubtful or match.doubtful)
+            if match.side is None:
+                sideless.append(channel.name)
+        elif rank >= 0 and match_name(channel.name).muscle:
+            spare.append(channel.name)
+        result.append(channel)
+    notes = []
+    if sideless:
+        notes.append(f"No side is named for {_listed(sideless)}: taken as left, please check.")
+    if spare:
+        notes.append(f"Left without a muscle, because another channel serves it better: {_listed(spare)}.")
+    return result, notes
+
+
+def to_microvolts(
+    channels: Sequence[Channel], samples: np.ndarray, given: Sequence[bool]
+) -> tuple[list[Channel], list[str]]:
+    """Scale muscle channels of `samples` [n, channels] to microvolts, in place.
+
+    `given[i]` says that the caller stated the unit, which is then believed. A stated voltage that
+    would be absurd for surface EMG (AcqKnowledge writes Volts for processed channels) is replaced
+    by the largest voltage unit that is not, for all channels of the same unit and kind together.
+    """
+    result, notes = list(channels), []
+    groups: dict[tuple[str, Kind], list[int]] = {}
+    for i, channel in enumerate(channels):
+        if is_muscle_signal(channel):
+            groups.setdefault((channel.unit, channel.kind), []).append(i)
+    for (unit, _), members in groups.items():
+        loudness = max(_loudness(samples[:, i], channels[i].kind) for i in members)
+        factor, note = _scale(unit, loudness, all(given[i] for i in members))
+        # An unknown unit is no reason to doubt each channel; a stated one that is wrong is.
+        wrong = bool(note) and voltage_factor(unit) is not None
+        for i in members:
+            result[i] = replace(channels[i], unit="uV", doubtful=channels[i].doubtful or wrong)
+            if factor != 1.0:
+                samples[:, i] *= np.float32(factor)
+        if note:
+            notes.append(f"{note}: {_listed([channels[i].name for i in members])}.")
+    return result, notes
+
+
+def is_muscle_signal(channel: Channel) -> bool:
+    """Whether a channel holds muscle activity as an amplitude (microvolts inside)."""
+    return channel.kind in (Kind.RAW, Kind.RECTIFIED, Kind.ENVELOPE)
+
+
+def _loudness(column: np.ndarray, kind: Kind) -> float:
+    x = excerpt(column)
+    if len(x) == 0:
+        return 0.0
+    return float(np.sqrt(np.mean((x - x.mean()) ** 2))) if kind is Kind.RAW else float(np.sqrt(np.mean(x**2)))
+
+
+def _scale(unit: str, loudness: float, given: bool) -> tuple[float, str]:
+    """(microvolts per unit, sentence without its full stop or nothing)."""
+    stated = voltage_factor(unit)
+    if stated is not None and (given or loudness * stated <= HIGHEST_UV):
+        return stated, ""
+    if stated is not None:
+        factor = next((f for f in (1e6, 1e3, 1.0) if loudness * f <= _HIGHEST_DOUBTED_UV and f < stated), 1.0)
+        return factor, f"The unit '{unit}' cannot be true for surface EMG and was read as {_name(factor)}"
+    # The smallest unit under which the signal is louder than an amplifier's own noise.
+    factor = next((f for f in (1.0, 1e3, 1e6) if loudness * f >= 0.2), 1.0)
+    if given and unit:
+        return factor, f"The unit '{unit}' is no voltage; the numbers were read as {_name(factor)}"
+    return factor, f"The file names no voltage unit; read as {_name(factor)}"
+
+
+def _name(factor: float) -> str:
+    return {1e-3: "nV", 1.0: "µV", 1e3: "mV", 1e6: "V"}[factor]
+
+
+def _listed(names: Sequence[str], most: int = 6) -> str:
+    shown = ", ".join(f"'{n[:40]}'" for n in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,59 @@
+"""What the chain returns: activations per frame, what they rest on, and how good each channel is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+
+class Status(StrEnum):
+    """Mark of one muscle channel."""
+
+    GOOD = "good"
+    CHECK = "check"
+    BAD = "bad"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class ChannelQuality:
+    """How far one of the 22 channels can be trusted."""
+
+    muscle: str  # a name of muscles.CHANNELS
+    source: str  # channel name in the file, "" if there is none
+    status: Status
+    reason: str  # one sentence
+    snr_db: float | None = None  # maximum over rest of the envelope, 20 log10
+    prior: bool = False  # scaled by the population's values: it never contracts in this recording
+
+
+@dataclass(frozen=True)
+class Activation:
+    """Muscle activity per video frame; columns in the order of `muscles.CHANNELS`.
+
+    values: float32 [frames, 22], 0..1, delay and dynamics applied if the settings ask for them.
+    envelope_uv: float32 [frames, 22], the envelope in microvolts without delay; 0 where unknown.
+    present: bool [frames, 22], False where nothing was measured (values are then only a bridge).
+    rest_uv, maximum_uv: float32 [22], the envelope that became 0 and 1; NaN where unknown.
+    offset: seconds on the recording's clock of frame 0; frame i is at i / fps + offset.
+    dynamics: whether delay, attack and release are in `values`.
+    """
+
+    values: np.ndarray
+    envelope_uv: np.ndarray
+    present: np.ndarray
+    fps: float
+    offset: float
+    dynamics: bool
+    rest_uv: np.ndarray
+    maximum_uv: np.ndarray
+    quality: tuple[ChannelQuality, ...]
+    notes: tuple[str, ...] = ()
+    labels: tuple[tuple[int, str], ...] = ()  # (first frame, text) of each pose
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return len(self.values)

@@ -1,0 +1,111 @@
+"""Rest and maximum of a muscle, and the scale from microvolts to 0..1.
+
+A channel that never contracts must not have its noise blown up to a full contraction. Its scale
+then comes from the population (`muscles.MUSCLES`), which the result says.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..muscles import CHANNEL_COUNT, MUSCLE_OF_CHANNEL, MUSCLES, OTHER_SIDE
+from .settings import ChainSettings
+
+# A channel without contraction spans at least this many times its rest. Together with the cap at
+# `contraction_ratio` times rest it stays below (4 - 1) / 12 even at an artefact.
+_QUIET_SPAN = 12.0
+# Rest fluctuates: activation begins this many standard deviations above the mean of rest.
+_THRESHOLD_SDS = 3.5
+_QUANTILE_10_SDS = 1.2816  # a normal distribution's 10 % quantile lies this far below its mean
+_QUANTILES_5_25_SDS = 0.9704  # distance of the 5 % and 25 % quantiles in standard deviations
+
+
+class Level(NamedTuple):
+    """Envelope levels of one channel in microvolts."""
+
+    rest: float
+    threshold: float  # fluctuation of rest ends here
+    maximum: float
+
+
+class Scale(NamedTuple):
+    """value = clip((min(envelope, cap) - start) / span)."""
+
+    rest: float
+    start: float
+    span: float
+    cap: float
+    prior: bool
+
+
+def measure(
+    envelope: np.ndarray, seconds: np.ndarray, step_s: float, settings: ChainSettings
+) -> Level | None:
+    """Levels of a finely sampled envelope [m] at times [m], a value every `step_s`; None if empty."""
+    known = np.isfinite(envelope)
+    rest_part = envelope[known & _within(seconds, settings.rest_segments)]
+    top_part = envelope[known & _within(seconds, settings.maximum_segments)]
+    if len(rest_part) == 0 or len(top_part) == 0:
+        return None
+    if settings.rest_segments:
+        rest = float(np.median(rest_part))
+        deviation = 1.4826 * float(np.median(np.abs(rest_part - rest)))
+        threshold = rest + _THRESHOLD_SDS * deviation
+    else:
+        q05, rest, q25 = (float(q) for q in np.quantile(rest_part, [0.05, settings.rest_quantile, 0.25]))
+        deviation = max(q25 - q05, 0.0) / _QUANTILES_5_25_SDS
+        threshold = rest + (_QUANTILE_10_SDS + _THRESHOLD_SDS) * deviation
+    held = round(settings.maximum_held_ms * 1e-3 / step_s)
+    held = int(np.clip(held, 1, max(1, len(top_part) // 10)))
+    maximum = float(np.partition(top_part, len(top_part) - held)[len(top_part) - held])
+    return Level(rest, min(threshold, 2.0 * rest) if rest > 0 else threshold, maximum)
+
+
+def _within(seconds: np.ndarray, segments: tuple[tuple[float, float], ...]) -> np.ndarray:
+    if not segments:
+        return np.ones(len(seconds), dtype=bool)
+    inside = np.zeros(len(seconds), dtype=bool)
+    for start, end in segments:
+        inside |= (seconds >= start) & (seconds <= end)
+    return inside
+
+
+def contracts(level: Level | None, settings: ChainSettings) -> bool:
+    """Whether the channel's maximum is far enough above its rest to be a contraction."""
+    return (
+        level is not None and level.maximum > 0 and level.maximum >= settings.contraction_ratio * level.rest
+    )
+
+
+def scales(levels: list[Level | None], certain: np.ndarray, settings: ChainSettings) -> list[Scale | None]:
+    """Scale of each of the 22 channels; `certain` bool [22] says that microvolts are microvolts."""
+    spans = np.array(
+        [lv.maximum - lv.rest if contracts(lv, settings) else 0.0 for lv in levels] or [0.0] * CHANNEL_COUNT
+    )
+    result: list[Scale | None] = []
+    for i, level in enumerate(levels):
+        if level is None or level.maximum <= 0:
+            result.append(None)
+            continue
+        # If one side contracts, its span holds for both, so that asymmetry stays visible.
+        span = max(spans[i], spans[OTHER_SIDE[i]]) if settings.pool_sides else spans[i]
+        if spans[i] > 0:
+            cap, prior = np.inf, False
+        else:
+            prior = span == 0
+            cap = settings.contraction_ratio * level.rest
+            quiet = _QUIET_SPAN * level.rest
+            if prior:
+                maximum = MUSCLES[MUSCLE_OF_CHANNEL[i]].maximum_uv
+                span = max(quiet, maximum - level.rest) if certain[i] else quiet
+            span = max(span, quiet)
+        lift = min(level.threshold - level.rest, 0.5 * span)
+        result.append(Scale(level.rest, level.rest + lift, span - lift, cap, prior))
+    return result
+
+
+def apply(scale: Scale, envelope: np.ndarray) -> np.ndarray:
+    """Activation 0..1 of an envelope in microvolts; NaN stays."""
+    return np.clip((np.minimum(envelope, scale.cap) - scale.start) / scale.span, 0.0, 1.0)

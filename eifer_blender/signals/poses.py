@@ -1,0 +1,140 @@
+"""A table without time: one pose a row, held and joined by smooth transitions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import EiferError
+from ..muscles import CHANNEL_COUNT, CHANNELS, OTHER_SIDE, channel_index
+from ..recordings.types import Kind, Recording
+from .activation import Activation, ChannelQuality, Status
+from .normalise import Level, apply, contracts, scales
+from .settings import ChainSettings
+
+_LEAST_ROWS = 3  # fewer rows say nothing about rest
+
+
+def pose_values(
+    recording: Recording, settings: ChainSettings, muted: Collection[str] = ()
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[ChannelQuality, ...]]:
+    """(levels in microvolts [poses, 22] with NaN for missing, values 0..1 [poses, 22], labels, quality).
+
+    Each muscle is scaled over all rows: its lowest row is rest, the highest of both sides is 1. A
+    muscle whose highest row stays below `contraction_ratio` times its lowest keeps near 0, as its
+    differences are noise.
+    """
+    stream = next((s for s in recording.streams if s.rate is None), None)
+    if stream is None or not any(c.muscle for c in stream.channels):
+        raise EiferError("The recording has no table of poses with a muscle; give its columns their muscles.")
+    rows = len(stream.samples)
+    amplitude = np.full((rows, CHANNEL_COUNT), np.nan, dtype=np.float32)
+    source: dict[int, str] = {}
+    fixed = np.zeros(CHANNEL_COUNT, dtype=bool)
+    for column, channel in enumerate(stream.channels):
+        if channel.muscle and channel.muscle not in muted and channel.kind not in (Kind.EVENT, Kind.OTHER):
+            i = channel_index(channel.muscle)
+            amplitude[:, i] = np.maximum(stream.samples[:, column], 0.0)
+            source[i] = channel.name
+            fixed[i] = channel.kind is Kind.ACTIVATION
+    levels = [_level(amplitude, i, rows) for i in range(CHANNEL_COUNT)]
+    scale = scales(levels, np.zeros(CHANNEL_COUNT, dtype=bool), settings)
+    values = np.full_like(amplitude, np.nan)
+    quality = []
+    for i in range(CHANNEL_COUNT):
+        name, missing = CHANNELS[i], int(np.isnan(amplitude[:, i]).sum())
+        if fixed[i]:
+            values[:, i] = np.clip(amplitude[:, i], 0.0, 1.0)
+        elif scale[i] is not None:
+            values[:, i] = apply(scale[i], amplitude[:, i])
+        if i not in source or missing == rows:
+            quality.append(ChannelQuality(name, source.get(i, ""), Status.MISSING, "No row has a value."))
+        elif not fixed[i] and not contracts(levels[i], settings):
+            text = "It differs too little between the poses to be told from noise and stays near rest."
+            quality.append(ChannelQuality(name, source[i], Status.CHECK, text, prior=True))
+        elif missing:
+            quality.append(
+                ChannelQuality(name, source[i], Status.CHECK, f"Missing in {missing} of {rows} poses.")
+            )
+        else:
+            quality.append(ChannelQuality(name, source[i], Status.GOOD, "Measured in every pose."))
+    return amplitude, values, stream.labels, tuple(quality)
+
+
+def _level(amplitude: np.ndarray, i: int, rows: int) -> Level | None:
+    """Rest and maximum of a channel over the poses of both its sides."""
+    both = amplitude[:, [i, OTHER_SIDE[i]]]
+    known = both[np.isfinite(both)]
+    if not np.isfinite(amplitude[:, i]).any() or known.max(initial=0.0) <= 0:
+        return None
+    rest = float(known.min()) if rows >= _LEAST_ROWS else 0.0
+    return Level(rest, rest, float(known.max()))
+
+
+def process_poses(
+    recording: Recording,
+    settings: ChainSettings,
+    fps: float,
+    *,
+    frames: int | None = None,
+    offset: float = 0.0,
+    muted: Collection[str] = (),
+) -> Activation:
+    """Each row as a pose held for `settings.hold_s`, then eased over `settings.transition_s`.
+
+    `offset` shifts the first pose to an earlier time, as for recordings. Where a pose lacks a
+    muscle, the value goes on unchanged from its neighbours and `present` says so.
+    """
+    settings = settings.check()
+    amplitude, poses, labels, quality = pose_values(recording, settings, muted)
+    cycle = settings.hold_s + settings.transition_s
+    total = len(poses) * cycle - settings.transition_s
+    count = frames if frames is not None else max(1, int(np.floor((total - offset) * fps + 1e-6)) + 1)
+    if not 1 <= count <= 5_000_000:
+        raise EiferError(f"{count} frames are asked for; choose from 1 to 5000000.")
+    times = np.clip(np.arange(count) / fps + offset, 0.0, total)
+    first = np.minimum((times / cycle + 1e-9).astype(np.int64), len(poses) - 1)
+    second = np.minimum(first + 1, len(poses) - 1)
+    into = times - first * cycle - settings.hold_s
+    share = (
+        np.clip(into / settings.transition_s, 0.0, 1.0) if settings.transition_s > 0 else (into >= 0) * 0.0
+    )
+    share = (share * share * (3.0 - 2.0 * share))[:, None]
+    known = np.isfinite(poses)
+    present = np.where(share < 0.5, known[first], known[second])
+    notes = ("A pose is no movement: delay, attack and release are not applied.",)
+    starts = tuple((max(0, round((k * cycle - offset) * fps)), text) for k, text in enumerate(labels or ()))
+    if settings.sides == "mirror":
+        amplitude, poses, present, quality = _mirrored(amplitude, poses, present, quality, muted)
+    values, envelope = (_ease(table, first, second, share) for table in (poses, amplitude))
+    nothing = np.full(CHANNEL_COUNT, np.nan, dtype=np.float32)
+    return Activation(
+        values, envelope, present, fps, offset, False, nothing, nothing.copy(), quality, notes, starts
+    )
+
+
+def _mirrored(
+    amplitude: np.ndarray,
+    poses: np.ndarray,
+    present: np.ndarray,
+    quality: tuple[ChannelQuality, ...],
+    muted: Collection[str],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[ChannelQuality, ...]]:
+    """Sides without any channel filled from the other."""
+    marks = list(quality)
+    take = np.arange(CHANNEL_COUNT)
+    for i, mark in enumerate(quality):
+        other = quality[OTHER_SIDE[i]]
+        if not mark.source and other.source and CHANNELS[i] not in muted:
+            take[i] = OTHER_SIDE[i]
+            marks[i] = replace(mark, status=Status.CHECK, reason=f"Mirrored from '{other.source}'.")
+    return amplitude[:, take], poses[:, take], present[:, take], tuple(marks)
+
+
+def _ease(table: np.ndarray, first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """float32 [frames, 22] between rows; a missing cell takes its neighbour's value, else 0."""
+    a, b = table[first], table[second]
+    a, b = np.where(np.isnan(a), b, a), np.where(np.isnan(b), a, b)
+    return np.nan_to_num(a + (b - a) * share).astype(np.float32)
