@@ -1,6 +1,15 @@
 """ONNX models that map muscle activity to expression parameters."""
 
+from .chain import check_chain, settings_for
 from .metadata import ModelMetadata
 from .model import ExpressionModel, emg_to_expression, load_model, read_metadata
 
-__all__ = ["ExpressionModel", "ModelMetadata", "emg_to_expression", "load_model", "read_metadata"]
+__all__ = [
+    "ExpressionModel",
+    "ModelMetadata",
+    "check_chain",
+    "emg_to_expression",
+    "load_model",
+    "read_metadata",
+    "settings_for",
+]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..muscles import CHANNEL_COUNT, CHANNELS, MUSCLES
+from ..muscles import CHANNELS, MUSCLES
 from ..recordings.types import Annotation, Channel, Kind, Recording, Stream
 from .plans import Step, activation_of_plan
 from .semg import Settings, simulate_semg
@@ -17,7 +17,7 @@ RATE = 1000.0  # Hz; keeps 20-450 Hz, and the file small
 DURATION = 16.0  # seconds
 SEED = 20250612
 FILE_NAME = "sample_recording.edf"
-_FULL_SCALE_UV = 3276.8  # 16 bits of 0.1 uV
+_SIDE_NAMES = ("li", "re")
 
 
 def sample_plan() -> list[Step]:
@@ -50,7 +50,11 @@ def sample_activation(rate: float = RATE) -> np.ndarray:
 def sample_recording() -> Recording:
     """The performance as a laboratory would have recorded it: raw sEMG, 22 channels, 1000 Hz."""
     signal = simulate_semg(sample_activation(), SEED, Settings(rate=RATE))
-    channels = tuple(Channel(name, "uV", Kind.RAW, name) for name in CHANNELS)
+    # EDF leaves a label 16 characters, too few for the muscles' full names.
+    channels = tuple(
+        Channel(f"{MUSCLES[i // 2].german} {_SIDE_NAMES[i % 2]}", "uV", Kind.RAW, name)
+        for i, name in enumerate(CHANNELS)
+    )
     steps = sample_plan()
     notes = [Annotation(0.0, steps[0].onset, "Face-At-Rest")]
     ends = [min(s.end, after.onset) for s, after in pairwise(steps)] + [steps[-1].end]
@@ -59,43 +63,11 @@ def sample_recording() -> Recording:
     return Recording((Stream(channels, signal, RATE),), tuple(notes), format="simulated")
 
 
-def write_sample(path: Path) -> None:
-    """Write the sample recording as EDF+; the same bytes every time. Replaces an existing file.
+def write_sample(path: Path, *, overwrite: bool = False) -> None:
+    """Write the sample recording as EDF+; the same bytes every time.
 
-    The file says in its header that it is simulated.
+    Raises EiferError if the file exists and `overwrite` is not asked for.
     """
-    import datetime
+    from ..recordings.edf import write_edf
 
-    from ..dependencies import require
-
-    edfio = require("edfio")
-    recording = sample_recording()
-    stream = recording.streams[0]
-    signals = [
-        edfio.EdfSignal(
-            # EDF allows a label 16 characters, too few for the muscles' full names.
-            np.clip(stream.samples[:, i].astype(float), -_FULL_SCALE_UV, _FULL_SCALE_UV - 0.1),
-            RATE,
-            label=f"{MUSCLES[i // 2].german} {('li', 're')[i % 2]}",
-            transducer_type="simulated bipolar electrode",
-            physical_dimension="uV",
-            physical_range=(-_FULL_SCALE_UV, _FULL_SCALE_UV - 0.1),
-            digital_range=(-32768, 32767),
-            prefiltering="HP:20Hz LP:450Hz",
-        )
-        for i in range(CHANNEL_COUNT)
-    ]
-    edf = edfio.Edf(
-        signals,
-        recording=edfio.Recording(
-            startdate=datetime.date(2025, 1, 1), equipment_code="simulated", additional=("EIFER_for_Blender",)
-        ),
-        starttime=datetime.time(0, 0),
-        annotations=[edfio.EdfAnnotation(a.onset, a.duration or None, a.text) for a in recording.annotations],
-    )
-    temporary = path.with_name(path.name + ".part")
-    try:
-        edf.write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_edf(path, sample_recording(), overwrite=overwrite)
