@@ -7,6 +7,9 @@ from .types import Annotation, Channel, Kind, Recording, Stream
 FILE_EXTENSIONS = (".csv", ".tsv", ".txt", ".edf")
 """Endings that the file browser and dropping offer; the reader itself goes by content."""
 
+FILE_EXTENSIONS = (".edf", ".bdf", ".csv", ".tsv", ".txt")
+"""Endings that a file browser offers; what a file is, its content decides."""
+
 __all__ = [
     "FILE_EXTENSIONS",
     "Annotation",

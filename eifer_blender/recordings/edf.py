@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from ..dependencies import require
 from ..errors import EiferError
 from .channels import make_channels
-from .options import Options
+from .options import Options, per_channel
 from .types import Annotation, Channel, Kind, Recording, Stream
 
 _MOST_SIGNALS = 2048
@@ -188,8 +189,6 @@ def _streams(
 
 def _in_file_order(options: Options, header: EdfHeader, order: Sequence[int]) -> Options:
     """Options whose lists and mappings are lists over the signals, in the order of the streams."""
-    from .options import per_channel
-
     if options.rate and len({header.samples_per_record[i] for i in header.signals}) > 1:
         raise EiferError("This file has signals of several rates; leave the rate to the file.")
     signals = header.signals
@@ -246,7 +245,7 @@ def _read(
     path: Path, header: EdfHeader, records: int | None = None
 ) -> tuple[dict[int, np.ndarray], tuple[Annotation, ...], list[str]]:
     """(physical values float32 per signal index, annotations, notes) through edfio."""
-    import edfio
+    edfio = require("edfio")
 
     notes: list[str] = []
     with warnings.catch_warnings():
@@ -336,7 +335,7 @@ def write_edf(path: Path | str, recording: Recording, *, overwrite: bool = False
     and missing ones (NaN) become 0. All streams must start together. Raises EiferError if the file
     exists and `overwrite` is not asked for, or if EDF cannot hold the recording.
     """
-    import edfio
+    edfio = require("edfio")
 
     path = Path(path)
     if path.exists() and not overwrite:

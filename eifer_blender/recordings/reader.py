@@ -13,7 +13,7 @@ from .guess import excerpt
 from .options import Options, PerChannel
 from .table import build
 from .text import HEAD_BYTES, find_layout, read_head, read_rows
-from .types import Channel, Recording, Stream
+from .types import Channel, Kind, Recording, Stream
 
 _MAGIC = {
     b"MATLAB 5.0": "a MATLAB file",
@@ -157,8 +157,6 @@ def _view(stream: Stream, rows: int, exact: bool) -> StreamView:
 
 def _likely_rate(stream: Stream) -> float:
     """An offer for a table that says nothing: 30 for slow envelopes, 1000 for anything with raw EMG."""
-    from .types import Kind
-
     kinds = {c.kind for c in stream.channels}
     rough = any(
         c.kind is Kind.RAW and len(excerpt(stream.samples[:, i])) > 1 for i, c in enumerate(stream.channels)

@@ -1,7 +1,7 @@
 """`Recording` -> `Activation`: the chain from samples to muscle activity per video frame."""
 
 from .activation import Activation, ChannelQuality, Status
-from .chain import process
+from .chain import is_pose_table, process
 from .poses import pose_values, process_poses
 from .settings import PRESETS, ChainSettings
 
@@ -11,6 +11,7 @@ __all__ = [
     "ChainSettings",
     "ChannelQuality",
     "Status",
+    "is_pose_table",
     "pose_values",
     "process",
     "process_poses",

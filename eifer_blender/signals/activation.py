@@ -21,7 +21,7 @@ class Status(StrEnum):
 class ChannelQuality:
     """How far one of the 22 channels can be trusted."""
 
-    muscle: str  # a name of muscles.CHANNELS
+    channel: str  # a name of muscles.CHANNELS
     source: str  # channel name in the file, "" if there is none
     status: Status
     reason: str  # one sentence
@@ -36,7 +36,9 @@ class Activation:
     values: float32 [frames, 22], 0..1, delay and dynamics applied if the settings ask for them.
     envelope_uv: float32 [frames, 22], the envelope in microvolts without delay; 0 where unknown.
     present: bool [frames, 22], False where nothing was measured (values are then only a bridge).
-    rest_uv, maximum_uv: float32 [22], the envelope that became 0 and 1; NaN where unknown.
+    rest_uv, maximum_uv: float32 [22], the envelope that became 0 and 1; NaN where unknown, None
+    where no chain made this activation.
+    quality: one entry for each of the 22 channels, or none.
     offset: seconds on the recording's clock of frame 0; frame i is at i / fps + offset.
     dynamics: whether delay, attack and release are in `values`.
     """
@@ -45,12 +47,12 @@ class Activation:
     envelope_uv: np.ndarray
     present: np.ndarray
     fps: float
-    offset: float
-    dynamics: bool
-    rest_uv: np.ndarray
-    maximum_uv: np.ndarray
-    quality: tuple[ChannelQuality, ...]
+    quality: tuple[ChannelQuality, ...] = ()
     notes: tuple[str, ...] = ()
+    offset: float = 0.0
+    dynamics: bool = False
+    rest_uv: np.ndarray | None = None
+    maximum_uv: np.ndarray | None = None
     labels: tuple[tuple[int, str], ...] = ()  # (first frame, text) of each pose
 
     @property

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..dependencies import require
 from ..errors import EiferError
 from ..muscles import CHANNEL_COUNT, CHANNELS, OTHER_SIDE, channel_index
 from ..recordings.guess import excerpt, hugs_zero
@@ -24,7 +25,7 @@ from .normalise import Level, Scale, apply, contracts, measure, scales
 from .quality import Findings, find, flat_stretches, judge
 from .settings import ChainSettings
 
-_KINDS = (Kind.RAW, Kind.RECTIFIED, Kind.ENVELOPE, Kind.ACTIVATION)
+USED_KINDS = (Kind.RAW, Kind.RECTIFIED, Kind.ENVELOPE, Kind.ACTIVATION)
 _MOST_FRAMES = 5_000_000
 _GROUP_SAMPLES = 4_000_000  # samples filtered at once, which bounds the memory of long recordings
 _MMM_FPS = 30.0
@@ -39,6 +40,12 @@ class Trace(NamedTuple):
     delayed: np.ndarray  # [frames], earlier by the delay
     level: Level | None
     findings: Findings
+
+
+def is_pose_table(recording: Recording) -> bool:
+    """Whether the recording's muscle channels are poses without time, for `process_poses`."""
+    rates = [s.rate for s, _, _ in _members(recording, ())]
+    return bool(rates) and all(rate is None for rate in rates)
 
 
 def process(
@@ -62,7 +69,7 @@ def process(
     if not (np.isfinite(fps) and 0.1 <= fps <= 1000) or not np.isfinite(offset):
         raise EiferError(f"A frame rate of {fps} and an offset of {offset} s are not possible; correct them.")
     members = _members(recording, muted)
-    if members and all(stream.rate is None for stream, _, _ in members):
+    if is_pose_table(recording):
         from .poses import process_poses
 
         return process_poses(recording, settings, fps, frames=frames, offset=offset, muted=muted)
@@ -90,7 +97,10 @@ def _members(recording: Recording, muted: Collection[str]) -> list[tuple[Stream,
         (stream, column, channel)
         for stream in recording.streams
         for column, channel in enumerate(stream.channels)
-        if channel.muscle and channel.kind in _KINDS and channel.muscle not in muted and len(stream.samples)
+        if channel.muscle
+        and channel.kind in USED_KINDS
+        and channel.muscle not in muted
+        and len(stream.samples)
     ]
 
 
@@ -216,7 +226,7 @@ def _mmm_trace(
     findings: Findings,
 ) -> Trace:
     """Sliding RMS, then Fourier resampling to 30 Hz and clamping, as published."""
-    from scipy import signal
+    signal = require("scipy.signal")
 
     rate = float(stream.rate or 0.0)
     width = max(1, round(settings.window_ms * 1e-3 * rate))
@@ -326,18 +336,18 @@ def _assemble(
         envelope,
         present,
         fps,
+        tuple(quality),
+        tuple(dict.fromkeys(notes)),
         offset,
         settings.dynamics,
         rest,
         top,
-        tuple(quality),
-        tuple(dict.fromkeys(notes)),
     )
 
 
 def _bridge(column: np.ndarray) -> np.ndarray:
-    """A column without NaN: straight lines across gaps, the nearest value within half a second of an
-    end is not known, so outside the recording the muscle is at rest (0)."""
+    """A column without NaN: straight lines across gaps, rest (0) before the first and after the last
+    known value."""
     known = np.isfinite(column)
     if known.all():
         return column

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..dependencies import require
 from ..errors import EiferError
 from .settings import ChainSettings
 
@@ -42,7 +43,7 @@ def band(settings: ChainSettings, rate: float) -> tuple[float, float, str]:
 
 def sections(settings: ChainSettings, rate: float, mains: tuple[float, ...]) -> np.ndarray:
     """Second-order sections [k, 6]: notches at `mains` Hz, then the Butterworth band-pass."""
-    from scipy import signal
+    signal = require("scipy.signal")
 
     low, high, _ = band(settings, rate)
     width = mains[0] / settings.notch_q if mains else 0.0
@@ -53,7 +54,7 @@ def sections(settings: ChainSettings, rate: float, mains: tuple[float, ...]) -> 
 
 def zero_phase(sos: np.ndarray, x: np.ndarray, rate: float) -> np.ndarray:
     """x [..., n] forward and backward through `sos`; short signals get less padding."""
-    from scipy import signal
+    signal = require("scipy.signal")
 
     n = x.shape[-1]
     padding = min(int(0.25 * rate) + 3 * (2 * len(sos) + 1), n - 1)
@@ -66,7 +67,7 @@ def find_mains(x: np.ndarray, rate: float) -> tuple[float, ...]:
     A line counts if its power density is ten times that of its surroundings in the loudest
     spectrum, averaged over channels after scaling each to unit power.
     """
-    from scipy import signal
+    signal = require("scipy.signal")
 
     n = min(x.shape[-1], int(60 * rate))
     size = min(n, int(2 * rate))
@@ -106,7 +107,7 @@ def mmm_filter(x: np.ndarray, valid: np.ndarray, rate: float, settings: ChainSet
     The notch runs once, forward, as its published width (-3 dB at 39.5 and 64 Hz) says; the
     linear-phase FIR is centred, which is zero phase.
     """
-    from scipy import signal
+    signal = require("scipy.signal")
 
     x = np.where(valid, x - (x[valid].mean() if valid.any() else 0.0), 0.0)
     if settings.mains_hz and settings.mains_hz < 0.95 * rate / 2:

@@ -50,7 +50,8 @@ def pose_values(
         elif scale[i] is not None:
             values[:, i] = apply(scale[i], amplitude[:, i])
         if i not in source or missing == rows:
-            quality.append(ChannelQuality(name, source.get(i, ""), Status.MISSING, "No row has a value."))
+            text = "Muted." if name in muted else "No pose has a value."
+            quality.append(ChannelQuality(name, source.get(i, ""), Status.MISSING, text))
         elif not fixed[i] and not contracts(levels[i], settings):
             text = "It differs too little between the poses to be told from noise and stays near rest."
             quality.append(ChannelQuality(name, source[i], Status.CHECK, text, prior=True))
@@ -109,10 +110,7 @@ def process_poses(
     if settings.sides == "mirror":
         amplitude, poses, present, quality = _mirrored(amplitude, poses, present, quality, muted)
     values, envelope = (_ease(table, first, second, share) for table in (poses, amplitude))
-    nothing = np.full(CHANNEL_COUNT, np.nan, dtype=np.float32)
-    return Activation(
-        values, envelope, present, fps, offset, False, nothing, nothing.copy(), quality, notes, starts
-    )
+    return Activation(values, envelope, present, fps, quality, notes, offset, labels=starts)
 
 
 def _mirrored(

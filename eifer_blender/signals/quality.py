@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..dependencies import require
 from .activation import ChannelQuality, Status
 
 _LOOK_S = 60.0
@@ -37,7 +38,7 @@ def flat_stretches(x: np.ndarray, rate: float, least_s: float = 0.2) -> np.ndarr
 
 def find(x: np.ndarray, valid: np.ndarray, rate: float, low: float, high: float, aliased: bool) -> Findings:
     """Findings on raw samples x [n], gaps bridged; band `low`..`high` Hz."""
-    from scipy import signal
+    signal = require("scipy.signal")
 
     known = x[valid]
     missing = 1.0 - len(known) / max(len(x), 1)
