@@ -28,7 +28,7 @@ def require(name: str) -> ModuleType:
     except Exception as error:  # a compiled package that does not fit raises anything
         reason = " ".join(str(error).split())[:160]
         raise EiferError(
-            f"The Python package '{name}' does not work in this Blender: {reason}; another extension may have "
+            f"The Python package '{name}' does not work here: {reason}; another extension may have "
             "installed a version that does not fit."
         ) from None
     if name == "onnxruntime" and hasattr(module, "disable_telemetry_events"):
