@@ -19,12 +19,13 @@ def make_channels(
     samples: np.ndarray,
     rate: float | None,
     options: Options,
-    poses: bool = False,
+    levels: bool = False,
 ) -> tuple[tuple[Channel, ...], np.ndarray, list[str]]:
     """(channels, samples float32 [n, channels] in microvolts where they are muscles, notes).
 
     What the caller states in `options` goes before any guess. Raises EiferError if a statement
-    does not fit the file. In a table of `poses` non-negative columns are levels of activity.
+    does not fit the file. `levels` says that the layout (poses, numbered video frames) holds levels of
+    activity, so that the course of the numbers need not be looked at.
     """
     kinds = [kind_of(k) for k in per_channel(options.kinds, names, "kind")]
     given_units = per_channel(options.units, names, "unit")
@@ -33,8 +34,8 @@ def make_channels(
     for i, name in enumerate(names):
         unit = units[i] if given_units[i] is None else str(given_units[i])
         kind, doubtful = kinds[i], False
-        if kind is None and poses and not np.nanmin(samples[:, i], initial=0.0) < 0:
-            kind = Kind.ENVELOPE  # a mean level: six rows are too few to look at their course
+        if kind is None and levels and _is_level(samples[:, i]):
+            kind = Kind.ENVELOPE
         if kind is None:
             kind, doubtful = guess_kind(name, unit, samples[:, i], rate)
             if muscles[i] and kind in (Kind.EVENT, Kind.OTHER):
@@ -47,6 +48,12 @@ def make_channels(
         channels[i] = replace(channels[i], muscle=None)
     channels, unit_notes = to_microvolts(channels, samples, [u is not None for u in given_units])
     return tuple(channels), samples, [*notes, *unit_notes, *_percent(channels, samples)]
+
+
+def _is_level(column: np.ndarray) -> bool:
+    """Whether a column is non-negative, but for the ringing of a resampled envelope."""
+    known = column[np.isfinite(column)]
+    return len(known) == 0 or bool(known.min() >= -0.1 * np.abs(known).max())
 
 
 def _refuse_twice(channels: Sequence[Channel]) -> None:

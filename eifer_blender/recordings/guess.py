@@ -136,7 +136,7 @@ def _positive_kind(name: str, muscle: str | None, x: np.ndarray, rate: float | N
         return Guess(Kind.RAW, True)
     if muscle is None and np.median(x) > 5 * x.std():  # far from zero and slow: temperature, skin, ...
         return Guess(Kind.OTHER, True)
-    if not _is_fast(rate) or _roughness(x) < 0.35 or _ENVELOPE_NAME.search(name):
+    if not _is_fast(rate) or _depth(x) > 0.3 or _ENVELOPE_NAME.search(name):
         return Guess(Kind.ENVELOPE, muscle is None)
     return Guess(Kind.RECTIFIED, muscle is None)
 
@@ -150,6 +150,20 @@ def _roughness(x: np.ndarray) -> float:
     """Mean step from sample to sample in standard deviations: near 1 for noise, small if smooth."""
     spread = float(x.std())
     return float(np.abs(np.diff(x)).mean() / spread) if len(x) > 1 and spread > 0 else 0.0
+
+
+def _depth(x: np.ndarray) -> float:
+    """How deep non-negative samples dip: minimum over median in short stretches, typically.
+
+    A rectified signal touches zero at every crossing (0.02), an envelope stays up (0.6 or more).
+    """
+    width = min(64, max(4, len(x) // 8))
+    if len(x) < width:
+        return 1.0
+    stretches = x[: len(x) // width * width].reshape(-1, width)
+    middle = np.median(stretches, axis=1)
+    active = middle > 0
+    return float(np.median(stretches.min(1)[active] / middle[active])) if active.any() else 0.0
 
 
 def suitability(kind: Kind, rate: float | None) -> int:

@@ -18,6 +18,7 @@ from .text import Rows, TextLayout, clock_seconds
 from .types import Annotation, Recording, Stream
 
 FRAME_RATE = 30.0  # of the MMM and MaM data sets
+_LARGEST = 1e30
 _MOST_POSES = 2000
 _MOST_SEGMENTS = 5000
 
@@ -58,9 +59,10 @@ def build(path: Path, layout: TextLayout, rows: Rows, options: Options) -> tuple
     table = arrange(path.name, layout, rows, options)
     labels = table.labels
     rate = options.rate or table.rate
+    frame_aligned = table.frame_aligned if options.frame_aligned is None else options.frame_aligned
     poses = options.poses if options.poses is not None else bool(labels)
     channels, samples, notes = make_channels(
-        table.names, table.units, table.samples, None if poses else rate, options, poses
+        table.names, table.units, table.samples, None if poses else rate, options, poses or frame_aligned
     )
     if poses:
         labels = labels or tuple(f"Pose {i + 1}" for i in range(len(samples)))
@@ -71,7 +73,6 @@ def build(path: Path, layout: TextLayout, rows: Rows, options: Options) -> tuple
             raise EiferError(
                 f"'{path.name}' has {len(samples)} rows, too many for poses; give its rate instead."
             )
-    frame_aligned = table.frame_aligned if options.frame_aligned is None else options.frame_aligned
     stream = Stream(channels, samples, rate, table.start, frame_aligned, labels if poses else (), path.stem)
     needs = tuple(n for n in table.needs if not (n == "rate" and (poses or rate)))
     recording = Recording(
@@ -82,7 +83,7 @@ def build(path: Path, layout: TextLayout, rows: Rows, options: Options) -> tuple
 
 def arrange(name: str, layout: TextLayout, rows: Rows, options: Options) -> Table:
     """Settle the role of every column. Raises EiferError where the caller's words do not fit."""
-    titles, units = _titles(name, layout, options)
+    titles, units = _titles(name, layout, options, rows.numbers)
     numbers, number_columns = rows.numbers, list(layout.number_columns)
     notes: list[str] = []
     words = dict(rows.words)
@@ -95,7 +96,9 @@ def arrange(name: str, layout: TextLayout, rows: Rows, options: Options) -> Tabl
     if index_at is not None and len(keep) > 1:
         keep.remove(index_at)
     rate, start = options.rate or stated, 0.0
-    samples = numbers[:, keep].astype(np.float32)
+    samples = numbers[:, keep]
+    samples[np.abs(samples) > _LARGEST] = np.nan  # no amplifier wrote that
+    samples = samples.astype(np.float32)
     if time is not None:
         measured, start, samples, time_notes = _regular(name, time, time_unit, samples, layout.first_line)
         notes += time_notes
@@ -129,8 +132,14 @@ def arrange(name: str, layout: TextLayout, rows: Rows, options: Options) -> Tabl
     )  # fmt: skip
 
 
-def _titles(name: str, layout: TextLayout, options: Options) -> tuple[list[str], list[str]]:
-    """(name, unit) of every column of the file; the caller's names count numbers or all columns."""
+def _titles(
+    name: str, layout: TextLayout, options: Options, numbers: np.ndarray
+) -> tuple[list[str], list[str]]:
+    """(name, unit) of every column of the file.
+
+    The caller's names may count all columns, those with numbers, or those but a first one that is
+    time or a counter.
+    """
     titles = [""] * layout.columns if layout.names is None else list(layout.names)
     units = list(layout.units)
     for i, title in enumerate(titles):
@@ -141,7 +150,7 @@ def _titles(name: str, layout: TextLayout, options: Options) -> tuple[list[str],
         columns = list(range(layout.columns))
         if len(given) == len(layout.number_columns):
             columns = list(layout.number_columns)
-        elif len(given) == len(layout.number_columns) - 1:  # names of the signals, without time or index
+        elif len(given) == len(layout.number_columns) - 1 and _rises(numbers[:, 0]):
             columns = list(layout.number_columns)[1:]
         if len(given) != len(columns):
             raise EiferError(

@@ -191,6 +191,8 @@ def _sample(lines: Sequence[str]) -> list[str]:
 def _find_delimiter(name: str, lines: Sequence[str]) -> tuple[str | None, str]:
     """Delimiter and decimal sign under which most cells of the sampled lines are numbers."""
     sample = [line[:200_000] for line in _sample(lines)]
+    if not sample:
+        raise EiferError(f"'{name}' holds no table of numbers; export the signals as columns of numbers.")
     best, choice = 0.0, None
     for delimiter in ("\t", ";", ",", "|", None):
         for decimal in (".", ",") if delimiter != "," else (".", "quoted"):
