@@ -94,9 +94,13 @@ def hugs_zero(x: np.ndarray) -> bool:
     """
     if len(x) == 0 or x.min() < 0:
         return False
-    low, middle, high = np.quantile(x, [0.1, 0.5, 0.9])
-    symmetric = (high - middle) < 1.3 * (middle - low)
-    return not (symmetric and _roughness(x) > 0.5 and x.min() > 0.2 * middle)
+    low, middle, high = np.quantile(x, [0.01, 0.5, 0.99])
+    spread = float(np.abs(x - middle).mean())
+    if len(x) < 64 or spread == 0:
+        return True
+    rough = float(np.abs(np.diff(x)).mean()) / spread > 0.12
+    symmetric = 0.6 < (high - middle) / max(middle - low, 1e-30) < 1.6
+    return not (symmetric and rough and x.min() > 0.6 * middle)
 
 
 def guess_kind(name: str, unit: str, column: np.ndarray, rate: float | None) -> Guess:
@@ -132,7 +136,7 @@ def guess_kind(name: str, unit: str, column: np.ndarray, rate: float | None) -> 
 
 def _positive_kind(name: str, muscle: str | None, x: np.ndarray, rate: float | None) -> Guess:
     """Kind of a channel (almost) without negative values."""
-    if not hugs_zero(x) and (muscle or _RAW_NAME.search(name)):
+    if _is_fast(rate) and not hugs_zero(x) and (muscle or _RAW_NAME.search(name)):
         return Guess(Kind.RAW, True)
     if muscle is None and np.median(x) > 5 * x.std():  # far from zero and slow: temperature, skin, ...
         return Guess(Kind.OTHER, True)
@@ -144,12 +148,6 @@ def _positive_kind(name: str, muscle: str | None, x: np.ndarray, rate: float | N
 def _is_fast(rate: float | None) -> bool:
     """Whether single muscle potentials fit the rate; an unknown rate gets the benefit."""
     return rate is None or rate > 70.0
-
-
-def _roughness(x: np.ndarray) -> float:
-    """Mean step from sample to sample in standard deviations: near 1 for noise, small if smooth."""
-    spread = float(x.std())
-    return float(np.abs(np.diff(x)).mean() / spread) if len(x) > 1 and spread > 0 else 0.0
 
 
 def _depth(x: np.ndarray) -> float:

@@ -185,7 +185,7 @@ def _prepare(column: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _refuse_envelope(column: np.ndarray, channel: Channel) -> None:
     x = excerpt(column)
-    if len(x) and np.ptp(x) > 0 and hugs_zero(x):
+    if len(x) >= 64 and np.ptp(x) > 0 and hugs_zero(x):
         raise EiferError(
             f"'{channel.name}' has no negative values: it is rectified or an envelope already "
             "and cannot be filtered as raw sEMG; set its kind to envelope."

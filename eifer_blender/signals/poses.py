@@ -86,7 +86,7 @@ def process_poses(
     """Each row as a pose held for `settings.hold_s`, then eased over `settings.transition_s`.
 
     `offset` shifts the first pose to an earlier time, as for recordings. Where a pose lacks a
-    muscle, the value goes on unchanged from its neighbours and `present` says so.
+    muscle, the value comes from the poses around it and `present` says so.
     """
     settings = settings.check()
     amplitude, poses, labels, quality = pose_values(recording, settings, muted)
@@ -132,7 +132,10 @@ def _mirrored(
 
 
 def _ease(table: np.ndarray, first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """float32 [frames, 22] between rows; a missing cell takes its neighbour's value, else 0."""
-    a, b = table[first], table[second]
-    a, b = np.where(np.isnan(a), b, a), np.where(np.isnan(b), a, b)
-    return np.nan_to_num(a + (b - a) * share).astype(np.float32)
+    """float32 [frames, 22] between rows; missing cells are bridged from the poses around them."""
+    filled = table.astype(np.float64)
+    rows = np.arange(len(filled))
+    for column in filled.T:
+        known = np.isfinite(column)
+        column[:] = np.interp(rows, rows[known], column[known]) if known.any() else 0.0
+    return (filled[first] + (filled[second] - filled[first]) * share).astype(np.float32)
