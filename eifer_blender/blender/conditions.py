@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import bpy
 
+from ..errors import EiferError
 from . import head_object, takes
 
 Condition = Callable[[bpy.types.Context], str]
@@ -21,11 +22,11 @@ def needs_head(context: bpy.types.Context) -> str:
         return f"'{head.name}' is not a head of this extension"
     if context.scene.objects.get(head.name) != head:
         return f"The head '{head.name}' is not in this scene; choose another one"
-    rig = head_object.armature_of(head)
-    if rig is None:
-        return f"The head '{head.name}' has lost its armature; undo that or add a new head"
-    if head.data.shape_keys is None:
-        return f"The head '{head.name}' has lost its shape keys; undo that or add a new head"
+    try:
+        rig = head_object.armature_of(head)
+        head_object.mesh_keys(head)
+    except EiferError as error:
+        return str(error).removesuffix(".")
     for block in (head, head.data, rig):
         if block.library is not None:
             return (

@@ -26,10 +26,9 @@ STAMP = "eifer_take"
 EMG_PREFIX = "emg_"
 
 KEY_NAMES = spaces.EXPRESSION_NAMES + spaces.EYELID_NAMES
-JAW_PATH = f'pose.bones["{head_object.JAW_BONE}"].rotation_quaternion'
 
 KEY_CURVES: tuple[CurveId, ...] = tuple((f'key_blocks["{name}"].value', 0) for name in KEY_NAMES)
-JAW_CURVES: tuple[CurveId, ...] = tuple((JAW_PATH, i) for i in range(4))
+JAW_CURVES: tuple[CurveId, ...] = tuple((head_object.jaw_bone_path(), i) for i in range(4))
 EMG_CURVES: tuple[CurveId, ...] = tuple((f'["{EMG_PREFIX}{name}"]', 0) for name in muscles.CHANNELS)
 OWN_CURVES = {EXPRESSION: set(KEY_CURVES), ACTIVITY: set(EMG_CURVES), RIG: set(JAW_CURVES)}
 
@@ -37,7 +36,7 @@ OWN_CURVES = {EXPRESSION: set(KEY_CURVES), ACTIVITY: set(EMG_CURVES), RIG: set(J
 def targets(head: bpy.types.Object) -> dict[str, bpy.types.ID]:
     """Role -> data-block that the take animates."""
     return {
-        EXPRESSION: head.data.shape_keys,
+        EXPRESSION: head_object.mesh_keys(head),
         ACTIVITY: head,
         RIG: head_object.armature_of(head),
     }

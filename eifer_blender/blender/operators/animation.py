@@ -32,11 +32,14 @@ class BakeOperator(conditions.Checked):
         baked = bake.bake_take(work.head, take, keys=keys, error_mm=error_mm, **work.options)
         return self._finish(context, take.notes, baked)
 
-    @report_errors
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        """Start the work in a thread and watch it."""
+        """With a window, work in a thread and watch it."""
         if bpy.app.background or context.window is None:
             return self.execute(context)
+        return self._start(context)
+
+    @report_errors
+    def _start(self, context: bpy.types.Context) -> set[str]:
         self._work = self.prepare(context)
         self._head_name = self._work.head.name
         self._job = jobs.Job(self._work.compute)

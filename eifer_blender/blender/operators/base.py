@@ -11,12 +11,15 @@ from ...errors import EiferError
 
 
 def report_errors(execute: Callable) -> Callable:
-    """Turn an EiferError of `execute` into an error report; anything else is a bug and shows itself."""
+    """Turn an EiferError of `execute` into an error report; anything else is a bug and shows itself.
+
+    Only for methods with the arguments of `execute`: Blender counts them on the wrapper.
+    """
 
     @wraps(execute)
-    def wrapper(self: bpy.types.Operator, context: bpy.types.Context, *args: object) -> set[str]:
+    def wrapper(self: bpy.types.Operator, context: bpy.types.Context) -> set[str]:
         try:
-            return execute(self, context, *args)
+            return execute(self, context)
         except EiferError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
