@@ -177,12 +177,9 @@ def test_full_files_open():
 # --- tables of any origin -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sep", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("decimal", [".", ","])
+@pytest.mark.parametrize(("sep", "decimal"), [(",", "."), *((s, d) for s in ";\t|" for d in ".,")])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_delimiters_decimal_signs_and_encodings(write, sep, decimal, encoding):
-    if sep == decimal == ",":
-        pytest.skip("needs quotes, tested below")
     rows = raw_rows()
     names = ["Zeit [ms]", "Zygomaticus links (µV)", "Größe"]
     text = csv_text(rows, names, sep=sep, decimal=decimal, time=np.arange(200) * 0.5)
@@ -353,6 +350,26 @@ def test_voltages_become_microvolts(write, unit, factor):
     np.testing.assert_allclose(recording.streams[0].samples, rows, rtol=1e-5)
     assert recording.streams[0].channels[0].unit == "uV"
     assert not recording.streams[0].channels[0].doubtful
+
+
+def test_word_column_in_a_large_table(write):
+    rows = raw_rows(30_000, 2)
+    body = "".join(
+        f"{i / 1000:.3f},{a:.3f},{'on' if i % 5000 < 50 else ''},{b:.3f}\n" for i, (a, b) in enumerate(rows)
+    )
+    recording = open_recording(write("time,Zyg li,cue,Corr li\n" + body))
+    np.testing.assert_allclose(recording.streams[0].samples, rows, atol=6e-4)
+    assert recording.annotations == ()  # a time column comes with its own clock
+    lines = body.split("\n")
+    lines[20_000] += ",1"
+    assert "Line 20002" in said(write("time,Zyg li,cue,Corr li\n" + "\n".join(lines)))
+
+
+def test_header_without_a_name_for_the_index(write):
+    path = write(
+        "Zyg li;Corr li\n" + "".join(f"{i};{a:.3f};{b:.3f}\n" for i, (a, b) in enumerate(raw_rows()))
+    )
+    assert [c.name for c in open_recording(path, rate=1000).streams[0].channels] == ["Zyg li", "Corr li"]
 
 
 def test_large_table_equals_pandas(write):
@@ -538,6 +555,14 @@ def test_edf_written_and_read_again(tmp_path):
 def test_edf_that_lies_is_refused(write, change, part):
     _, content = edf_example()
     assert part in said(write(change(content), "a.edf"))
+
+
+def test_edf_signal_without_a_range_is_left_out(write):
+    signals, _ = edf_example()
+    signals[0] = (*signals[0][:2], 0.0, signals[0][3])
+    recording = open_recording(write(edf_bytes(signals, 4), "a.edf"))
+    assert [c.name for s in recording.streams for c in s.channels] == ["EMG Corr re", "Skin"]
+    assert any("Zyg li" in note for note in recording.notes)
 
 
 def test_edf_of_unknown_length_is_read_to_its_end(write):

@@ -367,14 +367,14 @@ def test_emotion_table_becomes_poses_normalised_per_muscle():
     levels, values, labels, _ = pose_values(emotions(), ANIMATION)
     row = {label: i for i, label in enumerate(labels)}
     at = {name: channel_index(name) for name in CHANNELS}
-    assert values[row["surprised" if "surprised" in row else "suprised"], at["lateral_frontalis_l"]] == 1.0
-    assert values[row["distugusted"], at["corrugator_supercilii_l"]] == 1.0
+    assert values[row["suprised"], at["lateral_frontalis_l"]] == pytest.approx(1)
+    assert values[row["distugusted"], at["corrugator_supercilii_l"]] == pytest.approx(1)
     assert values[row["happy"], at["corrugator_supercilii_l"]] < 0.05
-    assert values[row["angry"], at["orbicularis_oris_r"]] == 1.0
-    assert values[row["sad"], at["mentalis_r"]] == 1.0
+    assert values[row["angry"], at["orbicularis_oris_r"]] == pytest.approx(1)
+    assert values[row["sad"], at["mentalis_r"]] == pytest.approx(1)
     # Drop-outs are unknown, and a muscle without any strong row is not blown up.
     assert np.isnan(values[row["happy"], [at["zygomaticus_l"], at["zygomaticus_r"]]]).all()
-    assert np.nanmax(values[:, at["zygomaticus_l"]]) < 0.3
+    assert np.nanmax(values[:, [at["zygomaticus_l"], at["zygomaticus_r"]]]) < 0.05
     assert np.isnan(levels).sum() == 8
 
 

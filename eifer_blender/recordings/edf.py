@@ -7,7 +7,6 @@ and no memory.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -37,15 +36,16 @@ class EdfHeader:
     labels: tuple[str, ...]
     units: tuple[str, ...]
     samples_per_record: tuple[int, ...]
+    unusable: tuple[int, ...]  # signals whose minimum and maximum are equal
     notes: tuple[str, ...]
 
     @property
     def signals(self) -> tuple[int, ...]:
-        """Indices of ordinary signals: no annotations, none that is empty."""
+        """Indices of ordinary signals: no annotations, none that is empty or without a range."""
         return tuple(
             i
             for i, label in enumerate(self.labels)
-            if not re.fullmatch(r"[EB]DF Annotations", label) and self.samples_per_record[i] > 0
+            if not _is_annotation(label) and self.samples_per_record[i] > 0 and i not in self.unusable
         )
 
     def rate(self, signal: int) -> float:
@@ -60,7 +60,41 @@ def is_edf(head: bytes) -> bool:
 
 def read_header(path: Path) -> EdfHeader:
     """Header of an EDF or BDF file. Raises EiferError if it contradicts itself or the file's size."""
-    size = path.stat().st_size
+    fixed, fields, count = _header_bytes(path)
+    kind = "BDF" if fixed[0] == 0xFF else "EDF"
+    reserved = _text(fixed[192:236])
+    if reserved[:5] == f"{kind}+D":
+        raise EiferError(
+            f"'{path.name}' is a discontinuous {kind}+D file, whose pauses would be lost; "
+            f"export it as {kind}+C."
+        )
+    labels = tuple(_text(fields[16 * i : 16 * i + 16]) for i in range(count))
+    units = tuple(_text(fields[at : at + 8]) for at in range(96 * count, 104 * count, 8))
+    per_record = tuple(
+        _number(fields[at : at + 8], path, "samples of a signal", int)
+        for at in range(216 * count, 224 * count, 8)
+    )
+    unusable = _without_range(path, fields, labels)
+    seconds = _number(fixed[244:252], path, "duration of a data record", float)
+    records = _number(fixed[236:244], path, "number of data records", int)
+    if min(per_record) < 0 or not 0 <= seconds < 1e6 or records < -1:
+        raise EiferError(f"The header of '{path.name}' holds impossible numbers; export the file again.")
+    record_bytes = sum(per_record) * (3 if kind == "BDF" else 2)
+    records, notes = _records(path, records, len(fixed) + len(fields), record_bytes)
+    notes += [f"Signal '{labels[i]}' has no range of values and was left out." for i in unusable]
+    name = kind + ("+" if reserved[:4] == f"{kind}+" else "")
+    header = EdfHeader(name, records, seconds, labels, units, per_record, unusable, tuple(notes))
+    if not header.signals:
+        raise EiferError(
+            f"'{path.name}' holds no signals, only annotations; choose the file with the signals."
+        )
+    if seconds == 0:
+        raise EiferError(f"The data records of '{path.name}' have no duration; export the file again.")
+    return header
+
+
+def _header_bytes(path: Path) -> tuple[bytes, bytes, int]:
+    """(the first 256 bytes, those of the signals, number of signals)."""
     with path.open("rb") as file:
         fixed = file.read(256)
         if len(fixed) < 256:
@@ -75,62 +109,33 @@ def read_header(path: Path) -> EdfHeader:
         raise EiferError(
             f"'{path.name}' ends within the header of its {count} signals; copy or export it again."
         )
-    header_bytes = _number(fixed[184:192], path, "header size", int)
-    if header_bytes != 256 * (count + 1):
+    stated = _number(fixed[184:192], path, "header size", int)
+    if stated != 256 * (count + 1):
         raise EiferError(
-            f"The header of '{path.name}' says {header_bytes} bytes but {count} signals need "
-            f"{256 * (count + 1)}; the file is damaged, export it again."
+            f"The header of '{path.name}' says {stated} bytes but {count} signals need {256 * (count + 1)}; "
+            "export the file again."
         )
-    kind = "BDF" if fixed[0] == 0xFF else "EDF"
-    reserved = _text(fixed[192:236])
-    if reserved[:5] == f"{kind}+D":
+    return fixed, fields, count
+
+
+def _records(path: Path, stated: int, header_bytes: int, record_bytes: int) -> tuple[int, list[str]]:
+    """(data records to read, notes) from what the header says and what the file holds."""
+    there = (path.stat().st_size - header_bytes) // record_bytes if record_bytes else 0
+    if there < stated:
         raise EiferError(
-            f"'{path.name}' is a discontinuous {kind}+D file, whose pauses would be lost; "
-            f"export it as {kind}+C."
+            f"'{path.name}' is cut off: it announces {stated} data records and holds {there}; copy it again."
         )
-    labels = tuple(_text(fields[16 * i : 16 * i + 16]) for i in range(count))
-    unit_field, samples_field = 96 * count, 216 * count
-    units = tuple(_text(fields[unit_field + 8 * i : unit_field + 8 * i + 8]) for i in range(count))
-    per_record = tuple(
-        _number(
-            fields[samples_field + 8 * i : samples_field + 8 * i + 8], path, f"samples of signal {i + 1}", int
-        )
-        for i in range(count)
-    )
-    _check_ranges(path, fields, labels)
-    seconds = _number(fixed[244:252], path, "duration of a data record", float)
-    records = _number(fixed[236:244], path, "number of data records", int)
-    if min(per_record) < 0 or not 0 <= seconds < 1e6 or records < -1:
-        raise EiferError(
-            f"The header of '{path.name}' holds impossible numbers; the file is damaged, export it again."
-        )
-    record_bytes = sum(per_record) * (3 if kind == "BDF" else 2)
-    there = (size - header_bytes) // record_bytes if record_bytes else 0
-    notes: tuple[str, ...] = ()
-    if records == -1:
-        records = there
-        notes = (
-            "The header does not say how many data records there are; all that are in the file were read.",
-        )
-    if there < records:
-        raise EiferError(
-            f"'{path.name}' is cut off: it announces {records} data records and holds {there}; copy it again."
-        )
-    if there > records:
-        notes += (f"{there - records} data records after the announced {records} were read too.",)
-        records = there
-    if records == 0 or not any(per_record):
+    if there == 0:
         raise EiferError(f"'{path.name}' holds no samples; choose another file.")
-    header = EdfHeader(
-        kind + ("+" if reserved[:4] == f"{kind}+" else ""), records, seconds, labels, units, per_record, notes
-    )
-    if not header.signals:
-        raise EiferError(f"'{path.name}' holds annotations but no signals; choose the file with the signals.")
-    if seconds == 0:
-        raise EiferError(
-            f"The data records of '{path.name}' have no duration; the file is damaged, export it again."
-        )
-    return header
+    if stated == -1:
+        return there, ["The header does not say how many data records there are; all of the file was read."]
+    if there > stated:
+        return there, [f"{there - stated} data records after the announced {stated} were read too."]
+    return there, []
+
+
+def _is_annotation(label: str) -> bool:
+    return label in ("EDF Annotations", "BDF Annotations")
 
 
 def open_edf(path: Path, options: Options, sha256: str) -> Recording:
@@ -254,16 +259,14 @@ def _read(
             read = edfio.read_bdf if header.format.startswith("BDF") else edfio.read_edf
             edf = read(path, header_encoding="latin-1")
             signals: dict[int, np.ndarray] = {}
-            ordinary = [
-                i for i, label in enumerate(header.labels) if not re.fullmatch(r"[EB]DF Annotations", label)
-            ]
+            ordinary = [i for i, label in enumerate(header.labels) if not _is_annotation(label)]
             for i, signal in zip(ordinary, edf.signals, strict=True):
-                if header.samples_per_record[i] == 0:
+                if i not in header.signals:
                     continue
                 if records is None:
                     data = signal.data
                 else:
-                    data = signal.data[: records * header.samples_per_record[i]]
+                    data = signal.get_data_slice(0, records * header.record_seconds)
                 signals[i] = np.asarray(data, dtype=np.float32)
                 signal._digital = None  # its integers are not needed any more
         except (
@@ -292,23 +295,20 @@ def _read(
     return signals, annotations, notes
 
 
-def _check_ranges(path: Path, fields: bytes, labels: Sequence[str]) -> None:
-    """Digital and physical ranges must be numbers, and the digital one not empty."""
+def _without_range(path: Path, fields: bytes, labels: Sequence[str]) -> tuple[int, ...]:
+    """Signals whose physical or digital minimum equals its maximum; all four must be numbers."""
     count = len(labels)
+    found = []
     for i, label in enumerate(labels):
-        if re.fullmatch(r"[EB]DF Annotations", label):
+        if _is_annotation(label):
             continue
-        values = []
-        for k, what in enumerate(
-            ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
-        ):
-            at = (104 + 8 * k) * count + 8 * i
-            values.append(_number(fields[at : at + 8], path, f"{what} of signal {i + 1}", float))
-        if values[2] == values[3] or values[0] == values[1]:
-            raise EiferError(
-                f"Signal {i + 1} ('{label}') of '{path.name}' has no range between its minimum "
-                "and maximum; export it again."
-            )
+        at = [104 * count + 8 * (k * count + i) for k in range(4)]
+        low, high, digital_low, digital_high = (
+            _number(fields[a : a + 8], path, f"range of signal {i + 1}", float) for a in at
+        )
+        if low == high or digital_low == digital_high:
+            found.append(i)
+    return tuple(found)
 
 
 def _number(field: bytes, path: Path, what: str, convert: type) -> Any:  # noqa: ANN401

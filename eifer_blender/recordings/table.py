@@ -265,7 +265,9 @@ def _regular(
         time, samples = time[~bad], samples[~bad]
         notes.append(f"{int(bad.sum())} rows without a time were left out.")
     if len(time) < 2:
-        raise EiferError(f"'{name}' has fewer than two rows with a time; export a longer recording.")
+        raise EiferError(
+            f"'{name}' has fewer than two rows with a time; check the time column or leave it out."
+        )
     steps = np.diff(time)
     if np.any(steps < 0) or not np.any(steps > 0):
         row = int(np.argmax(steps <= 0)) + 2

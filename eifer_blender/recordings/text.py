@@ -139,8 +139,8 @@ def find_layout(path: Path, head: bytes) -> TextLayout:
     width -= trailing
     if width > _MOST_COLUMNS:
         raise EiferError(f"'{path.name}' has {width} columns; at most {_MOST_COLUMNS} can be read.")
-    text_columns = _text_columns(sample, width, decimal)
-    if len(text_columns) == width:
+    text_columns = _text_columns(lines, delimiter, width, decimal)
+    if text_columns is None or len(text_columns) == width:
         raise EiferError(
             f"'{path.name}' holds no table of numbers; export the signals as columns of numbers."
         )
@@ -222,15 +222,24 @@ def _numeric_score(sample: Sequence[str], delimiter: str | None, decimal: str) -
     return good / total if good else 0.0
 
 
-def _text_columns(sample: Sequence[Sequence[str]], width: int, decimal: str) -> tuple[int, ...]:
-    """Columns in which more than half of the filled cells are words."""
-    columns = []
-    for i in range(width):
-        filled = [row[i] for row in sample if not _is_missing(row[i])]
-        words = sum(not is_number(cell, decimal) for cell in filled)
-        if words > len(filled) / 2:
-            columns.append(i)
-    return tuple(columns)
+def _text_columns(
+    lines: Sequence[str], delimiter: str | None, width: int, decimal: str
+) -> tuple[int, ...] | None:
+    """Columns in which words outnumber numbers, or None if there is no number at all.
+
+    All of the head counts, as cues may be rare; lines without any number are headers.
+    """
+    words, numbers = [0] * width, [0] * width
+    for line in lines:
+        cells = split_line(line, delimiter)[:width]
+        found = [is_number(cell, decimal) for cell in cells]
+        if len(cells) == width and any(found):
+            for i, (cell, number) in enumerate(zip(cells, found, strict=True)):
+                numbers[i] += number
+                words[i] += not number and not _is_missing(cell)
+    if not any(numbers):
+        return None
+    return tuple(i for i in range(width) if words[i] > numbers[i])
 
 
 def _fits(cells: Sequence[str], width: int, text_columns: Sequence[int], decimal: str) -> bool:
@@ -275,7 +284,7 @@ def _header(
         cells = split_line(line.lstrip("#%").strip(" ") if line.lstrip()[:1] in "#%" else line, delimiter)
         if len(cells) == width + 1 and not cells[-1]:
             cells = cells[:-1]
-        if delimiter is None and len(cells) == width - 1:
+        if len(cells) == width - 1 and not rows:
             cells = ["", *cells]  # an index column without a name
         rows.append(cells if len(cells) == width else None)
     rows.reverse()
@@ -434,9 +443,15 @@ def _parse(block: str, layout: TextLayout, name: str, line: int, words: dict[int
     """float64 [rows, number columns] of a block that begins at line number `line`."""
     if not block.strip():
         return np.empty((0, len(layout.number_columns)))
-    if not layout.text_columns and '"' not in block:
+    if '"' not in block and (layout.delimiter is not None or not layout.text_columns):
         values = _parse_fast(block, layout)
         if values is not None:
+            for i in layout.text_columns:
+                words[i] += [
+                    line.split(layout.delimiter, i + 1)[i].strip()[:200]
+                    for line in block.split("\n")
+                    if line.strip()
+                ]
             return values
     return _parse_slowly(block, layout, name, line, words)
 
@@ -459,14 +474,32 @@ def _parse_fast(block: str, layout: TextLayout) -> np.ndarray | None:
             block = "nan" + block
         if block.endswith(d):
             block += "nan"
+    if layout.text_columns and not _even(block, d, layout.columns):
+        return None
     try:
-        values = np.loadtxt(io.StringIO(block), delimiter=d, comments=None, ndmin=2)
+        values = np.loadtxt(
+            io.StringIO(block),
+            delimiter=d,
+            comments=None,
+            ndmin=2,
+            usecols=layout.number_columns if layout.text_columns else None,
+        )
     except (ValueError, IndexError):
         return None
-    if values.shape[1] != layout.columns:
+    if values.shape[1] != len(layout.number_columns):
         return None
     values[~np.isfinite(values)] = np.nan
     return values
+
+
+def _even(block: str, delimiter: str, columns: int) -> bool:
+    """Whether every line has as many cells as the table: told which to use, NumPy does not count."""
+    data = np.frombuffer(block.encode("utf-8"), dtype=np.uint8)
+    ends = np.flatnonzero(data == ord("\n"))
+    if len(data) and data[-1] != ord("\n"):
+        ends = np.append(ends, len(data))
+    between = np.diff(np.searchsorted(np.flatnonzero(data == ord(delimiter)), ends), prepend=0)
+    return bool(np.all(between == columns - 1))
 
 
 def _parse_slowly(

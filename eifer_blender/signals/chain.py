@@ -26,7 +26,7 @@ from .quality import Findings, find, flat_stretches, judge
 from .settings import ChainSettings
 
 USED_KINDS = (Kind.RAW, Kind.RECTIFIED, Kind.ENVELOPE, Kind.ACTIVATION)
-_MOST_FRAMES = 5_000_000
+MOST_FRAMES = 2_000_000
 _GROUP_SAMPLES = 4_000_000  # samples filtered at once, which bounds the memory of long recordings
 _MMM_FPS = 30.0
 
@@ -113,8 +113,8 @@ def _frame_count(
         frames = int(np.floor((end - offset) * fps + 1e-6)) + 1
         if frames < 1:
             raise EiferError(f"The recording ends at {end:.2f} s, before the first frame at {offset:.2f} s.")
-    if not 1 <= frames <= _MOST_FRAMES:
-        raise EiferError(f"{frames} frames are asked for; choose from 1 to {_MOST_FRAMES}.")
+    if not 1 <= frames <= MOST_FRAMES:
+        raise EiferError(f"{frames} frames are asked for; choose from 1 to {MOST_FRAMES}.")
     return int(frames)
 
 

@@ -80,7 +80,10 @@ def contracts(level: Level | None, settings: ChainSettings) -> bool:
 
 
 def scales(levels: list[Level | None], certain: np.ndarray, settings: ChainSettings) -> list[Scale | None]:
-    """Scale of each of the 22 channels; `certain` bool [22] says that microvolts are microvolts."""
+    """Scale of each of the 22 channels; `certain` bool [22] says that microvolts are microvolts.
+
+    Where they are not, the population's maximum is taken relative to the measured rest.
+    """
     spans = np.array(
         [lv.maximum - lv.rest if contracts(lv, settings) else 0.0 for lv in levels] or [0.0] * CHANNEL_COUNT
     )
@@ -98,8 +101,9 @@ def scales(levels: list[Level | None], certain: np.ndarray, settings: ChainSetti
             cap = settings.contraction_ratio * level.rest
             quiet = _QUIET_SPAN * level.rest
             if prior:
-                maximum = MUSCLES[MUSCLE_OF_CHANNEL[i]].maximum_uv
-                span = max(quiet, maximum - level.rest) if certain[i] else quiet
+                muscle = MUSCLES[MUSCLE_OF_CHANNEL[i]]
+                maximum = muscle.maximum_uv if certain[i] else level.rest * muscle.maximum_uv / muscle.rest_uv
+                span = maximum - level.rest
             span = max(span, quiet)
         lift = min(level.threshold - level.rest, 0.5 * span)
         result.append(Scale(level.rest, level.rest + lift, span - lift, cap, prior))
