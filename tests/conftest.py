@@ -1,0 +1,11 @@
+"""Tests that need bpy or torch are collected only where these are installed."""
+
+from __future__ import annotations
+
+import importlib.util
+
+collect_ignore = [
+    folder
+    for folder, module in (("blender", "bpy"), ("training", "torch"))
+    if importlib.util.find_spec(module) is None
+]
