@@ -22,6 +22,9 @@ from . import head_object
 
 _CHAIN = ChainSettings()
 
+# From 4.5 a property must say that "//" paths are meant; before, the word is unknown.
+_RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+
 NO_MUSCLE = "NONE"
 
 _KIND_TEXTS = {
@@ -207,7 +210,10 @@ class EIFER_PG_recording(bpy.types.PropertyGroup):
     """The open recording: where it is, how it was read, what was found."""
 
     filepath: StringProperty(
-        name="File", description="The recording; stored relative to the .blend file", subtype="FILE_PATH"
+        name="File",
+        description="The recording; stored relative to the .blend file",
+        subtype="FILE_PATH",
+        options=_RELATIVE_PATH,
     )
     absolute: BoolProperty(
         name="Keep the absolute path",
@@ -231,6 +237,7 @@ class EIFER_PG_animation(bpy.types.PropertyGroup):
         name="Model",
         description="EMG2Exp model to use; empty is the one that comes with the extension",
         subtype="FILE_PATH",
+        options=_RELATIVE_PATH,
         update=_settings_changed,
     )
     gain: FloatProperty(
