@@ -247,6 +247,15 @@ def test_gaps_in_time_stay_gaps_on_an_even_grid(write):
     assert any("evenly" in note for note in recording.notes)
 
 
+@pytest.mark.parametrize("rate", [512.0, 2048.0, 4096.0])
+def test_times_rounded_to_milliseconds_still_give_the_rate(write, rate):
+    time = np.round(np.arange(20_000) / rate, 3)
+    path = write(csv_text(raw_rows(20_000, 1), ["time (s)", "Zyg li"], time=time))
+    (stream,) = open_recording(path).streams
+    assert stream.rate == pytest.approx(rate, rel=1e-3)
+    assert len(stream.samples) == pytest.approx(20_000, abs=2)
+
+
 def test_time_that_runs_back_is_refused_with_its_line(write):
     time = np.arange(100) / 1000
     time[50] = 0.001
@@ -359,7 +368,8 @@ def test_word_column_in_a_large_table(write):
     )
     recording = open_recording(write("time,Zyg li,cue,Corr li\n" + body))
     np.testing.assert_allclose(recording.streams[0].samples, rows, atol=6e-4)
-    assert recording.annotations == ()  # a time column comes with its own clock
+    assert [round(a.onset, 3) for a in recording.annotations] == [0.0, 5.0, 10.0, 15.0, 20.0, 25.0]
+    assert {(round(a.duration, 3), a.text) for a in recording.annotations} == {(0.05, "on")}
     lines = body.split("\n")
     lines[20_000] += ",1"
     assert "Line 20002" in said(write("time,Zyg li,cue,Corr li\n" + "\n".join(lines)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from ..errors import EiferError
 from ..muscle_names import match_name
 from .channels import make_channels
+from .clock import TIME_UNITS, even_clock
 from .guess import split_unit
 from .options import Options
 from .text import Rows, TextLayout, clock_seconds
@@ -31,11 +33,6 @@ _INDEX_NAME = re.compile(
     r"^(|unnamed: ?\d+|index|idx|frame|frames|frame.?(no|nr|number|index)?|sample.?(no|nr)?|#|row|nr|no)$",
     re.I,
 )
-_TIME_UNITS = {
-    "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "sekunden": 1.0,
-    "ms": 1e-3, "msec": 1e-3, "millisecond": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "µs": 1e-6, "usec": 1e-6,
-    "min": 60.0, "minutes": 60.0, "hr": 3600.0,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,10 +96,12 @@ def arrange(name: str, layout: TextLayout, rows: Rows, options: Options) -> Tabl
     samples = numbers[:, keep]
     samples[np.abs(samples) > _LARGEST] = np.nan  # no amplifier wrote that
     samples = samples.astype(np.float32)
+    seconds = np.arange(len(samples)) / rate if rate else None
     if time is not None:
-        measured, start, samples, time_notes = _regular(name, time, time_unit, samples, layout.first_line)
-        notes += time_notes
-        rate = options.rate or measured
+        clock = even_clock(name, time, time_unit, samples, layout.first_line)
+        start, samples, seconds = clock.start, clock.samples, clock.seconds
+        notes += clock.notes
+        rate = options.rate or clock.rate
     columns = [number_columns[k] for k in keep]
     names = tuple(titles[c] or f"Column {c + 1}" for c in columns)
     labels: tuple[str, ...] = ()
@@ -112,10 +111,13 @@ def arrange(name: str, layout: TextLayout, rows: Rows, options: Options) -> Tabl
     if frame_aligned and rate is None:
         rate = FRAME_RATE
         notes.append(f"Rows are numbered frames of muscle envelopes: read as {FRAME_RATE:g} frames a second.")
-    annotations = _segments(words, titles, rate, start, notes) if rate and time is None else ()
-    for c in words:
-        if not annotations:
+    annotations: list[Annotation] = []
+    for c, texts in words.items():
+        segments = _segments(texts, seconds) if seconds is not None and len(seconds) > 1 else None
+        if segments is None:
             notes.append(f"Column '{titles[c] or c + 1}' holds words and was left out.")
+        else:
+            annotations += segments
     if layout.stated_rows and layout.stated_rows > len(samples):
         notes.append(
             f"The file announces {layout.stated_rows} samples a channel and holds {len(samples)}; "
@@ -127,7 +129,8 @@ def arrange(name: str, layout: TextLayout, rows: Rows, options: Options) -> Tabl
     if layout.names is None and options.names is None and options.muscles is None:
         needs.append("names")
     return Table(
-        names, tuple(units[c] for c in columns), samples, rate, start, frame_aligned, labels, annotations,
+        names, tuple(units[c] for c in columns), samples, rate, start, frame_aligned, labels,
+        tuple(sorted(annotations, key=lambda a: a.onset)),
         tuple(needs), tuple(notes),
     )  # fmt: skip
 
@@ -197,7 +200,7 @@ def _time(
             return (
                 numbers[:, k],
                 column,
-                units[column] or (title.lower() if title.lower() in _TIME_UNITS else ""),
+                units[column] or (title.lower() if title.lower() in TIME_UNITS else ""),
             )
     nameless = not any(titles[c] for c in number_columns) or not titles[number_columns[0]]
     if nameless and len(number_columns) > 1 and not stated and options.rate is None:
@@ -251,98 +254,18 @@ def _is_frame_aligned(
     return bool(np.nanmin(samples, initial=0.0) > -0.1 * largest)
 
 
-def _regular(
-    name: str, time: np.ndarray, unit: str, samples: np.ndarray, lines_above: int
-) -> tuple[float, float, np.ndarray, list[str]]:
-    """(rate Hz, start s, samples on an even grid, notes) from a time column.
-
-    Rows that are missing become NaN; uneven sampling is interpolated. Raises EiferError if time
-    does not rise.
-    """
-    notes: list[str] = []
-    bad = ~np.isfinite(time)
-    if bad.any():
-        time, samples = time[~bad], samples[~bad]
-        notes.append(f"{int(bad.sum())} rows without a time were left out.")
-    if len(time) < 2:
-        raise EiferError(
-            f"'{name}' has fewer than two rows with a time; check the time column or leave it out."
-        )
-    steps = np.diff(time)
-    if np.any(steps < 0) or not np.any(steps > 0):
-        row = int(np.argmax(steps <= 0)) + 2
-        raise EiferError(
-            f"The time in '{name}' does not rise at line {lines_above + row}; correct it, or read the file "
-            "without its time column and give the rate."
-        )
-    middle = float(np.median(steps[steps > 0]))
-    factor = _TIME_UNITS.get(unit.strip("[]() ").lower())
-    if factor is None:
-        factor = 1.0 if middle < 0.2 else 1e-3 if middle < 100 else 1e-6
-        label = {1.0: "seconds", 1e-3: "milliseconds", 1e-6: "microseconds"}[factor]
-        notes.append(f"The time column names no unit and was read as {label}.")
-    span = float(time[-1] - time[0])
-    inner = steps[(steps < 1.5 * middle) & (steps > 0)]
-    step = float(inner.mean()) if len(inner) > len(steps) / 2 else middle
-    if abs(span / (len(time) - 1) - step) < 1e-3 * step:
-        step = span / (len(time) - 1)
-    position = (time - time[0]) / step
-    rate = _tidy(1.0 / (step * factor))
-    if not 0.01 <= rate <= 1e6:
-        raise EiferError(
-            f"The time in '{name}' means a rate of {rate:.3g} Hz, which cannot be; check its unit."
-        )
-    start = float(time[0]) * factor
-    if np.all(np.abs(position - np.arange(len(position))) < 0.5):
-        return rate, start, samples, notes
-    count = round(float(position[-1])) + 1
-    if count > 4 * len(time) + 1000:
-        raise EiferError(
-            f"The time in '{name}' has gaps far longer than its data; split the file at the gaps."
-        )
-    return rate, start, _onto_grid(position, samples, count, notes), notes
-
-
-def _onto_grid(position: np.ndarray, samples: np.ndarray, count: int, notes: list[str]) -> np.ndarray:
-    """Samples at the whole positions 0 ... count - 1; NaN where the nearest row is far away."""
-    grid = np.arange(count, dtype=np.float64)
-    after = np.clip(np.searchsorted(position, grid), 1, len(position) - 1)
-    left, right = position[after - 1], position[after]
-    share = np.clip((grid - left) / np.maximum(right - left, 1e-9), 0.0, 1.0)[:, None].astype(np.float32)
-    result = samples[after - 1] * (1 - share) + samples[after] * share
-    near = np.minimum(np.abs(grid - left), np.abs(right - grid)) < 0.75
-    result[~((right - left < 1.9) | near)] = np.nan
-    missing = int(np.isnan(result).all(1).sum()) if result.size else 0
-    notes.append(
-        f"The rows are not evenly spaced in time: put on an even grid, {missing} missing rows."
-        if missing
-        else "The rows are not evenly spaced in time and were put on an even grid."
-    )
-    return result.astype(np.float32)
-
-
-def _tidy(rate: float) -> float:
-    """A measured rate that is a whole number but for rounding becomes that number."""
-    whole = round(rate)
-    return float(whole) if whole and abs(rate - whole) < 2e-3 * whole and rate > 5 else rate
-
-
-def _segments(
-    words: dict[int, list[str]], titles: Sequence[str], rate: float, start: float, notes: list[str]
-) -> tuple[Annotation, ...]:
-    """Stretches of equal words in a text column as annotations."""
-    found: list[Annotation] = []
-    for texts in words.values():
-        column = np.array([t.strip() for t in texts])
-        edges = np.concatenate(([0], np.flatnonzero(column[1:] != column[:-1]) + 1, [len(column)]))
-        if len(edges) > _MOST_SEGMENTS:
-            continue
-        found += [
-            Annotation(start + a / rate, (b - a) / rate, str(column[a]))
-            for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-            if column[a]
-        ]
-    return tuple(sorted(found, key=lambda a: a.onset))
+def _segments(texts: Sequence[str], seconds: np.ndarray) -> list[Annotation] | None:
+    """Stretches of equal words as annotations; None if they are too many to be cues."""
+    column = np.array([t.strip() for t in texts])
+    edges = np.concatenate(([0], np.flatnonzero(column[1:] != column[:-1]) + 1, [len(column)]))
+    if len(edges) > _MOST_SEGMENTS:
+        return None
+    ends = np.append(seconds, 2 * seconds[-1] - seconds[-2])
+    return [
+        Annotation(float(ends[a]), float(ends[b] - ends[a]), str(column[a]))
+        for a, b in pairwise(edges.tolist())
+        if column[a]
+    ]
 
 
 def _zeros(samples: np.ndarray, wish: bool | None, muscle: Sequence[bool]) -> tuple[np.ndarray, list[str]]:
