@@ -11,6 +11,7 @@ import pytest
 import eifer_blender
 from eifer_blender import muscles, pipeline, signals, spaces
 from eifer_blender.assets import model_file
+from eifer_blender.cli import build, wheels
 
 
 def our_handlers() -> list[str]:
@@ -39,6 +40,12 @@ def extension():
     assert our_handlers() == []
     assert our_classes() == []
     assert not hasattr(bpy.types.Scene, "eifer") and not hasattr(bpy.types.Object, "eifer")
+
+
+@pytest.fixture(scope="session")
+def extension_zip(tmp_path_factory):
+    """The extension as users install it, for this machine."""
+    return build.run([wheels.this_platform()], tmp_path_factory.mktemp("dist"))[0]
 
 
 @pytest.fixture

@@ -232,5 +232,5 @@ def test_missing_frames_of_a_channel_are_remembered(head, make_take):
 
 
 def test_parameters_are_named_in_one_place(head):
-    assert [path for path, _ in takes.KEY_CURVES][0] == f'key_blocks["{spaces.DEFAULT_SPACE.names[0]}"].value'
+    assert takes.KEY_CURVES[0][0] == f'key_blocks["{spaces.DEFAULT_SPACE.names[0]}"].value'
     assert len(takes.KEY_CURVES) + 3 == spaces.DEFAULT_SPACE.size
