@@ -549,6 +549,16 @@ def test_edf_written_and_read_again(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["ours.edf"]
 
 
+@pytest.mark.parametrize(("n", "rate"), [(12_347, 1000.0), (997, 2048.0), (500, 30.0), (1001, 29.97)])
+def test_edf_of_any_length_and_rate(tmp_path, n, rate):
+    x = np.linspace(-1, 1, n, dtype=np.float32)[:, None] * 100
+    recording = Recording((Stream((Channel("Zyg li", "uV", Kind.RAW),), x, rate),))
+    (stream,) = open_recording(write_edf(tmp_path / "a.edf", recording)).streams
+    assert stream.rate == pytest.approx(rate)
+    np.testing.assert_allclose(stream.samples[:n], x, atol=0.01)
+    np.testing.assert_allclose(stream.samples[n:], 100, atol=0.01)
+
+
 @pytest.mark.parametrize(
     ("change", "part"),
     [

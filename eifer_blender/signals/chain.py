@@ -168,7 +168,13 @@ def _raw_traces(
             x, valid = prepared[k]
             if sos is None:
                 yield _mmm_trace(
-                    stream, channel, mmm_filter(x, valid, rate, settings), settings, times, delay, found[k]
+                    stream,
+                    channel,
+                    mmm_filter(x, valid, rate, settings, lines),
+                    settings,
+                    times,
+                    delay,
+                    found[k],
                 )
             else:
                 yield _window_trace(

@@ -101,7 +101,9 @@ def mains_lines(settings: ChainSettings, x: np.ndarray, rate: float) -> tuple[fl
     return (settings.mains_hz,) if 0 < settings.mains_hz < 0.95 * rate / 2 else ()
 
 
-def mmm_filter(x: np.ndarray, valid: np.ndarray, rate: float, settings: ChainSettings) -> np.ndarray:
+def mmm_filter(
+    x: np.ndarray, valid: np.ndarray, rate: float, settings: ChainSettings, mains: tuple[float, ...]
+) -> np.ndarray:
     """Filters of the MMM chain on one channel x [n]: mean, NaN to 0, notch, FIR band-pass.
 
     The notch runs once, forward, as its published width (-3 dB at 39.5 and 64 Hz) says; the
@@ -110,8 +112,8 @@ def mmm_filter(x: np.ndarray, valid: np.ndarray, rate: float, settings: ChainSet
     signal = require("scipy.signal")
 
     x = np.where(valid, x - (x[valid].mean() if valid.any() else 0.0), 0.0)
-    if settings.mains_hz and settings.mains_hz < 0.95 * rate / 2:
-        x = signal.lfilter(*signal.iirnotch(settings.mains_hz, settings.notch_q, fs=rate), x)
+    for line in mains[:1]:
+        x = signal.lfilter(*signal.iirnotch(line, settings.notch_q, fs=rate), x)
     low, high, _ = band(settings, rate)
     taps = signal.firwin(_MMM_TAPS, [low, high], pass_zero=False, window="hamming", fs=rate)
     return signal.oaconvolve(x, taps, mode="same") if len(x) >= _MMM_TAPS else np.zeros_like(x)
