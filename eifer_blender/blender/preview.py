@@ -113,9 +113,13 @@ def refresh(scene: bpy.types.Scene) -> None:
 
 
 def refresh_soon(scene: bpy.types.Scene) -> None:
-    """`refresh` once the user pauses, so that dragging a slider stays fluent; at once without a window."""
+    """`refresh` once the user pauses, so that dragging a slider stays fluent.
+
+    Without a window there is nobody to look at the quality, but a preview must be right at once.
+    """
     if bpy.app.background:
-        refresh(scene)
+        if scene.eifer.head is not None and scene.eifer.head.eifer.previewing:
+            refresh(scene)
     elif not bpy.app.timers.is_registered(_refresh_open_scenes):
         bpy.app.timers.register(_refresh_open_scenes, first_interval=_PAUSE)
 

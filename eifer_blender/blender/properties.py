@@ -62,7 +62,8 @@ def _settings_changed(_self: object, context: bpy.types.Context) -> None:
     """A changed setting makes the shown quality and a running preview old."""
     from . import preview
 
-    preview.refresh_soon(context.scene)
+    if not context.scene.eifer.recording.filling:
+        preview.refresh_soon(context.scene)
 
 
 class EIFER_PG_channel(bpy.types.PropertyGroup):
@@ -202,7 +203,7 @@ class EIFER_PG_chain(bpy.types.PropertyGroup):
 def _preset_changed(chain: EIFER_PG_chain, context: bpy.types.Context) -> None:
     from . import session
 
-    session.load_preset(chain)
+    session.load_preset(context.scene.eifer.recording)
     _settings_changed(chain, context)
 
 
@@ -219,6 +220,7 @@ class EIFER_PG_recording(bpy.types.PropertyGroup):
         name="Keep the absolute path",
         description="Store the full path in the .blend instead of one relative to it",
     )
+    filling: BoolProperty(options={"SKIP_SAVE"}, description="Many settings are being set at once")
     sha256: StringProperty()
     options: StringProperty(description="How the file was read, as JSON")
     format: StringProperty()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -142,8 +143,19 @@ def _fill_channels(stored: bpy.types.PropertyGroup, recording: Recording) -> Non
 
 def reset_channels(stored: bpy.types.PropertyGroup) -> None:
     """Muscles and kinds as the names say, nothing muted."""
-    for item in stored.channels:
-        item.muscle, item.kind, item.mute = item.found_muscle, item.found_kind, False
+    with _filling(stored):
+        for item in stored.channels:
+            item.muscle, item.kind, item.mute = item.found_muscle, item.found_kind, False
+
+
+@contextmanager
+def _filling(stored: bpy.types.PropertyGroup) -> Iterator[None]:
+    """Setting many properties at once computes nothing in between."""
+    stored.filling = True
+    try:
+        yield
+    finally:
+        stored.filling = False
 
 
 def _summary(recording: Recording) -> str:
@@ -177,13 +189,15 @@ def update_quality(scene: bpy.types.Scene, activation: signals.Activation | None
 # --- settings -------------------------------------------------------------------------------------
 
 
-def load_preset(chain: bpy.types.PropertyGroup) -> None:
-    """Set the processing to what its preset says."""
+def load_preset(stored: bpy.types.PropertyGroup) -> None:
+    """Set the processing of a recording to what its preset says."""
+    chain = stored.chain
     preset = signals.PRESETS[chain.preset]
-    for name in _CHAIN_FIELDS:
-        setattr(chain, name, getattr(preset, name))
-    chain.mains = _MAINS_ITEMS.get(preset.mains_hz, "AUTO")
-    chain.sides = _SIDES_ITEMS[preset.sides]
+    with _filling(stored):
+        for name in _CHAIN_FIELDS:
+            setattr(chain, name, getattr(preset, name))
+        chain.mains = _MAINS_ITEMS.get(preset.mains_hz, "AUTO")
+        chain.sides = _SIDES_ITEMS[preset.sides]
 
 
 _MAINS_ITEMS = {None: "AUTO", 0.0: "OFF", 50.0: "50", 60.0: "60"}

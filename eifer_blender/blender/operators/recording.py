@@ -4,7 +4,7 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, StringProperty
 
 from ...recordings import FILE_EXTENSIONS
-from .. import session
+from .. import preview, session
 from .base import report_errors
 
 
@@ -122,6 +122,7 @@ class EIFER_OT_reset_channels(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Put the guesses back."""
         session.reset_channels(context.scene.eifer.recording)
+        preview.refresh_soon(context.scene)
         return {"FINISHED"}
 
 
@@ -134,7 +135,8 @@ class EIFER_OT_reset_chain(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Load the preset again."""
-        session.load_preset(context.scene.eifer.recording.chain)
+        session.load_preset(context.scene.eifer.recording)
+        preview.refresh_soon(context.scene)
         return {"FINISHED"}
 
 
