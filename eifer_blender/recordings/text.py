@@ -22,7 +22,7 @@ from ..errors import EiferError
 from .guess import is_unit
 
 HEAD_BYTES = 1 << 20  # titles, header and a first stretch of rows must lie in this much
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 1 << 20
 _LONGEST_LINE = 4 << 20
 _MOST_COLUMNS = 4096
 _SAMPLE_LINES = 60

@@ -87,11 +87,11 @@ def judge(
         reasons.append(
             (Status.CHECK, "The sampling rate is too low for raw sEMG; amplitudes are a rough guide.")
         )
-    if doubtful:
-        reasons.append((Status.CHECK, "Muscle, side, kind or unit of this channel is a guess."))
     if quiet:
         told = "scaled by population values" if prior else "scaled by the other side"
         reasons.append((Status.CHECK, f"It never contracts clearly in this recording: {told}."))
+    if doubtful:
+        reasons.append((Status.CHECK, "Muscle, side, kind or unit of this channel is a guess."))
     if findings.mains > 0.5:
         reasons.append(
             (Status.CHECK, f"Mains hum is {findings.mains:.0%} of the signal power; check the electrodes.")
