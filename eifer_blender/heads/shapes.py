@@ -7,12 +7,19 @@ import numpy as np
 from ..spaces import DEFAULT_SPACE, EXPRESSION, EXPRESSION_COUNT, EYELIDS
 from .head import ParametricHead
 
+MEDIAL_LIMITS = (0.014, 0.034)  # metres from the midline: wholly medial, wholly lateral
 MIDLINE_HALF_WIDTH = 0.011  # metres over which left blends into right
 
 
 def left_share(template: np.ndarray, half_width: float = MIDLINE_HALF_WIDTH) -> np.ndarray:
     """float32 [V]: 1 on the subject's left (+x), 0 on the right, a smooth step across the midline."""
     t = np.clip((template[:, 0] / half_width + 1.0) / 2.0, 0.0, 1.0)
+    return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
+
+
+def medial_share(template: np.ndarray) -> np.ndarray:
+    """float32 [V]: 1 near the middle of the face, 0 beyond the middle of each eyebrow, smooth between."""
+    t = np.clip((MEDIAL_LIMITS[1] - np.abs(template[:, 0])) / (MEDIAL_LIMITS[1] - MEDIAL_LIMITS[0]), 0.0, 1.0)
     return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
 
 

@@ -9,31 +9,40 @@ from __future__ import annotations
 import numpy as np
 
 from ..heads.head import ParametricHead
-from ..heads.shapes import left_right_split, solve_expression
+from ..heads.shapes import left_right_split, medial_share, solve_expression
 from ..muscles import CHANNEL_COUNT, CHANNELS, MUSCLES, SIDES
 from ..spaces import ARKIT_NAMES, EYELIDS
 
 # Muscle -> weights of ARKit shapes; {s} is the side. Shapes without a side are split at the midline.
+# ":medial" and ":lateral" take the part of a shape near to or away from the nose.
 _WEIGHTS: dict[str, dict[str, float]] = {
-    "corrugator_supercilii": {"browDown{s}": 1.0, "browInnerUp": -0.15},
-    "depressor_anguli_oris": {"mouthFrown{s}": 1.0, "mouthLowerDown{s}": 0.3},
-    "depressor_supercilii": {"browDown{s}": 0.55, "browInnerUp": -0.35, "noseSneer{s}": 0.45},
-    "lateral_frontalis": {"browOuterUp{s}": 1.0},
-    "levator_labii_superioris": {"noseSneer{s}": 0.9, "mouthUpperUp{s}": 0.8},
+    "corrugator_supercilii": {"browDown{s}": 1.0, "browInnerUp": -0.1},
+    "depressor_anguli_oris": {"mouthFrown{s}": 1.0, "mouthLowerDown{s}": 0.25},
+    "depressor_supercilii": {"browDown{s}:medial": 0.75, "browInnerUp": -0.3, "noseSneer{s}": 0.4},
+    "lateral_frontalis": {"browOuterUp{s}:lateral": 1.0, "browOuterUp{s}:medial": 0.25},
+    "levator_labii_superioris": {"noseSneer{s}": 0.9, "mouthUpperUp{s}": 0.9},
     "masseter": {"mouthPress{s}": 0.12},
-    "medial_frontalis": {"browInnerUp": 1.0, "browOuterUp{s}": 0.1},
-    "mentalis": {"mouthShrugLower": 0.9, "mouthShrugUpper": 0.25, "mouthRollLower": 0.1},
-    "orbicularis_oculi": {"cheekSquint{s}": 0.75, "eyeSquint{s}": 0.8},
-    "orbicularis_oris": {"mouthPucker": 0.75, "mouthPress{s}": 0.3, "mouthFunnel": 0.1},
-    "zygomaticus": {"mouthSmile{s}": 0.9, "cheekSquint{s}": 0.35, "mouthDimple{s}": 0.12},
+    "medial_frontalis": {"browInnerUp": 1.0, "browOuterUp{s}:medial": 0.2},
+    "mentalis": {"mouthShrugLower": 0.9, "mouthShrugUpper": 0.2, "mouthRollLower": 0.1},
+    "orbicularis_oculi": {"cheekSquint{s}": 0.65, "eyeSquint{s}": 0.35},
+    "orbicularis_oris": {"mouthPucker": 0.9, "mouthFunnel": 0.2, "mouthPress{s}": 0.15},
+    "zygomaticus": {
+        "mouthSmile{s}": 0.75,
+        "mouthStretch{s}": 0.2,
+        "mouthUpperUp{s}": 0.3,
+        "mouthPress{s}": 0.4,
+        "cheekSquint{s}": 0.4,
+    },
 }
-_LID_CLOSURE = 0.55  # eyelid parameter of a fully contracted orbicularis oculi
+_LID_CLOSURE = 0.85  # eyelid parameter of a fully contracted orbicularis oculi
+_LID_POWER = 2.0  # its outer part closes the eye only when the effort grows
 _SATURATION = 0.9  # activation at which the shape has reached 63 % of where it would end
 # muscle, its antagonist of the same side, share that a full antagonist takes away
 _SUPPRESSION = (
     ("medial_frontalis", "depressor_supercilii", 0.45),
     ("lateral_frontalis", "corrugator_supercilii", 0.35),
     ("corrugator_supercilii", "lateral_frontalis", 0.25),
+    ("depressor_supercilii", "corrugator_supercilii", 0.40),
     ("zygomaticus", "orbicularis_oris", 0.40),
     ("zygomaticus", "depressor_anguli_oris", 0.30),
     ("depressor_anguli_oris", "zygomaticus", 0.45),
@@ -82,14 +91,19 @@ def effective_activation(activation: np.ndarray) -> np.ndarray:
 
 def expression_of_muscles(head: ParametricHead, activation: np.ndarray) -> np.ndarray:
     """float32 [N, 55]: the face that muscle activation [N, 22] (0 rest, 1 maximum) makes."""
-    params = effective_activation(activation) @ muscle_parameters(head)
-    params[:, EYELIDS] = np.clip(params[:, EYELIDS], 0.0, 1.0)
+    strength = effective_activation(activation)
+    params = strength @ muscle_parameters(head)
+    for side, name in enumerate(SIDES):
+        closing = strength[:, CHANNELS.index(f"orbicularis_oculi_{name}")] ** _LID_POWER
+        params[:, EYELIDS.start + side] = np.clip(_LID_CLOSURE * closing, 0.0, 1.0)
     return params.astype(np.float32)
 
 
 def _one_side(head: ParametricHead, weights: dict[str, float], side: int) -> np.ndarray:
     total = np.zeros_like(head.template)
+    medial = medial_share(head.template)[:, None]
     for name, weight in weights.items():
-        shape = head.arkit[ARKIT_NAMES.index(name.format(s=("Left", "Right")[side]))]
-        total += weight * shape
+        unit, _, part = name.format(s=("Left", "Right")[side]).partition(":")
+        share = {"": 1.0, "medial": medial, "lateral": 1.0 - medial}[part]
+        total += weight * share * head.arkit[ARKIT_NAMES.index(unit)]
     return left_right_split(total, head.template)[side]

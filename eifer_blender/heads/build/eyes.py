@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from .mesh import Part
@@ -59,7 +61,7 @@ def eyeball(centre: np.ndarray, side: int) -> Part:
     points = np.concatenate(vertices)
     faces, materials = _outer_faces(profile)
     iris = [_ring(inner + SEGMENTS * i) for i in range(len(_iris_profile()))]
-    for a, b in zip(iris[:-1], iris[1:], strict=True):
+    for a, b in pairwise(iris):
         faces.extend(_band(a, b))
     materials += ["Iris"] * (len(faces) - len(materials))
     if side < 0:

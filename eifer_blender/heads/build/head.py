@@ -9,8 +9,8 @@ import numpy as np
 from ...spaces import ARKIT_NAMES, EXPRESSION_COUNT
 from ..default import FILE_NAME, geometry_hash, read_head
 from ..head import JOINTS
-from ..shapes import left_right_split
-from . import basis, eyes, jaw, lids, mesh, paint, strands
+from ..shapes import left_right_split, medial_share
+from . import basis, eyes, jaw, lids, mesh, paint, strands, teeth
 from .card import write_card
 from .source import Source
 
@@ -18,7 +18,10 @@ IDENTITY_COUNT = 50
 STEP = 2e-6  # metres per unit of the stored 16-bit offsets
 GAZE_DEGREES = {"Down": 24.0, "Up": 20.0, "In": 26.0, "Out": 26.0}
 SPLIT_ARKIT = ("browInnerUp", "cheekPuff", "mouthFunnel", "mouthPucker", "mouthRollLower",
-               "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthClose")  # fmt: skip
+               "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper")  # fmt: skip
+# The face units differ in strength; these factors bring them to what a full contraction shows.
+GAINS = {"noseSneer": 1.5, "eyeSquint": 1.25, "browInnerUp": 1.7, "browOuterUp": 1.7, "browDown": 1.15,
+         "mouthPucker": 1.35, "mouthShrugLower": 1.2, "mouthFrown": 1.25, "mouthUpperUp": 1.15}  # fmt: skip
 _UNIT_FOLDERS = tuple(f"expression/units/{a}" for a in ("african", "asian", "caucasian"))
 
 
@@ -30,9 +33,7 @@ def build_default_head(wheel: Path, output: Path) -> None:
     path = output / FILE_NAME
     with open(path, "wb") as file:
         np.savez_compressed(file, **stored)
-    write_card(
-        read_head(path), path.with_suffix(".md"), path.stat().st_size, builder.jaw_angle, builder.variance
-    )
+    write_card(read_head(path), path.with_suffix(".md"), path.stat().st_size, builder.measured)
 
 
 class Builder:
@@ -40,6 +41,7 @@ class Builder:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.measured: dict[str, float] = {}  # for the card
 
     def build(self) -> dict[str, np.ndarray]:
         """Everything that goes into the file."""
@@ -60,8 +62,8 @@ class Builder:
             "skin": skin,
             "eyeball_l": eyes.eyeball(self.eye_centre, 1),
             "eyeball_r": eyes.eyeball(self.eye_centre * [-1, 1, 1], -1),
-            "teeth_upper": mesh.helper_part(source, "helper-upper-teeth", "Teeth"),
-            "teeth_lower": mesh.helper_part(source, "helper-lower-teeth", "Teeth"),
+            "teeth_upper": self.teeth("upper", 0.0735, 0.1322),
+            "teeth_lower": self.teeth("lower", 0.0752, 0.1292),
             "tongue": mesh.helper_part(source, "helper-tongue", "Tongue"),
         }
         self.slices, start = {}, 0
@@ -97,15 +99,20 @@ class Builder:
         self.add_strands()
         self.make_weights()
 
+    def teeth(self, which: str, edge: float, front: float) -> mesh.Part:
+        ids = self.source.group_vertices(f"helper-{which}-teeth")
+        return teeth.row(which == "upper", edge, front, (ids, self.source.vertices[ids]))
+
     def add_strands(self) -> None:
         triangles = np.array(
             [t for f, m in zip(self.faces, self.face_material, strict=True) if m == "Skin"
              for t in ((f[0], f[1], f[2]), *(((f[0], f[2], f[3]),) if len(f) == 4 else ()))]
         )  # fmt: skip
-        surface = strands.SkinSurface(self.skin, triangles)
+        self.skin_triangles = triangles
+        surface = self.surface = strands.SkinSurface(self.skin, triangles)
         upper, lower = lids.lid_lines(self.skin, self.lid_rows, 3, self.eye_centre)
         left = {
-            "eyebrows": [strands.eyebrow(surface, paint.BROW_PATH, paint.BROW_THICKNESS, 330)],
+            "eyebrows": [strands.eyebrow(surface, paint.BROW_PATH, paint.BROW_THICKNESS, 460)],
             "lashes": [
                 strands.lashes(self.skin[upper], upper, self.eye_centre, True, 95),
                 strands.lashes(self.skin[lower], lower, self.eye_centre, False, 55),
@@ -143,8 +150,7 @@ class Builder:
         above = (self.base - point) @ normal
         neck = np.clip(neck, 0, 1) * paint.smooth_step(above, 0.003, 0.05)
         n = self.slices["skin"].stop
-        for _ in range(12):
-            neck[:n] = 0.5 * neck[:n] + 0.5 * (self.average @ neck[:n])
+        neck[:n] = self.smoothed(neck[:n], 12)
         neck *= paint.smooth_step(above, 0.001, 0.02)
         for name in ("eyeball_l", "eyeball_r", "teeth_upper", "teeth_lower", "tongue"):
             neck[self.slices[name]] = 1.0
@@ -171,13 +177,37 @@ class Builder:
 
     # -- shapes -----------------------------------------------------------------------------
 
-    def carry(self, offsets: np.ndarray, smooth: int = 0) -> np.ndarray:
-        """Source offsets on the base vertices, smoothed over the skin."""
+    def carry(self, offsets: np.ndarray, smooth: bool = False) -> np.ndarray:
+        """Source offsets on the base vertices; smoothed so that no crease forms in the cheek.
+
+        The rims of lips and lids keep their detail.
+        """
         moved = self.transfer @ offsets
-        n = self.slices["skin"].stop
-        for _ in range(smooth):
-            moved[:n] = 0.5 * moved[:n] + 0.5 * (self.average @ moved[:n])
+        if smooth:
+            n = self.slices["skin"].stop
+            fine = self.smoothed(moved[:n], 2)
+            soft = self.smoothed(fine, 14)
+            moved[:n] = soft + self.detail[:, None] * (fine - soft)
+            peak, left = (np.linalg.norm(x, axis=1).max() for x in (fine, moved[:n]))
+            moved[:n] *= min(peak / max(left, 1e-9), 1.35)  # smoothing must not weaken the shape
         return moved
+
+    def smoothed(self, field: np.ndarray, rounds: int) -> np.ndarray:
+        """A field [skin, ...] averaged over neighbours."""
+        for _ in range(rounds):
+            field = 0.5 * field + 0.5 * (self.average @ field)
+        return field
+
+    def keep_detail(self) -> np.ndarray:
+        """[skin] 1 on lips, lids and nostrils, falling to 0 in the smooth parts of the face."""
+        n = self.slices["skin"].stop
+        kept = self.transfer[:n] @ self.source.mask("mpfb_lips")
+        kept = np.maximum(kept, self.transfer[:n] @ self.source.mask("mpfb_inside-mouth"))
+        for vertex, row in self.lid_rows.items():
+            if row <= 4:
+                kept[[vertex, self.mirror[vertex]]] = 1.0
+        kept = np.maximum(kept, paint.blob(self.skin, (0, 0.100, 0.145), (0.024, 0.014, 0.03)))
+        return self.smoothed(np.clip(kept, 0, 1), 6)
 
     def mirrored(self, offsets: np.ndarray) -> np.ndarray:
         """The same offsets on the other side."""
@@ -188,17 +218,29 @@ class Builder:
         n = self.slices["skin"].stop
         closing[:n] = lids.closing(self.skin, self.lid_rows, self.eye_centre, self.laplacian)
         self.eyelids = np.stack([closing, self.mirrored(closing)])
-        self.units = {name: self.carry(self.source.face_unit(name), smooth=2) for name in ARKIT_NAMES}
+        lid = (self.skin, self.lid_rows, self.eye_centre, closing[:n])
+        self.measured["lid_gap"] = 1000 * lids.gap(*lid)
+        self.measured["lid_clearance"] = 1000 * (lids.clearance(*lid) - eyes.RADIUS)
+        self.detail = self.keep_detail()
+        self.units = {name: self.carry(self.source.face_unit(name), smooth=True) for name in ARKIT_NAMES}
         eyeballs = [self.slices["eyeball_l"], self.slices["eyeball_r"]]
         for side, lid in zip(("Left", "Right"), self.eyelids, strict=True):
             self.units[f"eyeBlink{side}"] = lid
         for name, shape in self.units.items():
+            shape *= GAINS.get(name.removesuffix("Left").removesuffix("Right"), 1.0)
             for where in eyeballs:
                 shape[where] = 0.0
+            shape[self.slices["teeth_upper"]] = 0.0
+            if not name.startswith("jaw"):
+                shape[self.slices["teeth_lower"]] = 0.0
+            if not name.startswith(("jaw", "tongue")):
+                shape[self.slices["tongue"]] = 0.0
             if name.startswith("eyeLook"):
                 self.add_gaze(name, shape)
+        self.knit_brows()
         self.symmetrise()
         self.fit_jaw()
+        self.measured["jaw_angle"] = self.jaw_angle
         self.arkit = np.stack([self.units[name] for name in ARKIT_NAMES])
         self.make_expression()
         self.make_identity()
@@ -219,6 +261,15 @@ class Builder:
         points = self.base[where] - centre
         shape[where] = points @ rotation_matrix(np.array(axis)).T - points
 
+    def knit_brows(self) -> None:
+        """The face units lower the brows; frowning also draws them together and bunches the skin."""
+        n = self.slices["skin"].stop
+        near = paint.blob(self.skin, (0.014, 0.153, 0.136), (0.020, 0.015, 0.03))
+        near *= paint.smooth_step(self.skin[:, 0], 0.0, 0.009)
+        for side, sign in (("Left", 1), ("Right", -1)):
+            field = near if sign > 0 else near[self.mirror[:n]]
+            self.units[f"browDown{side}"][:n] += field[:, None] * [-0.0021 * sign, -0.0010, 0.0009]
+
     def symmetrise(self) -> None:
         for name in list(self.units):
             twin = name.replace("Left", "#").replace("Right", "Left").replace("#", "Right")
@@ -227,15 +278,15 @@ class Builder:
 
     def fit_jaw(self) -> None:
         opening = self.units["jawOpen"]
-        teeth = self.slices["teeth_lower"]
+        lower = self.slices["teeth_lower"]
         joint = self.joints[2]
         down = self.weights[:, 2] / 65535.0
         target = self.base + opening
-        self.jaw_angle = jaw.hinge_angle(self.base[teeth], target[teeth], joint)
+        self.jaw_angle = jaw.hinge_angle(self.base[lower], target[lower], joint)
         turn = np.array([self.jaw_angle, 0.0, 0.0])
         fix = jaw.corrective(self.base, target, down, joint, turn)
         # The tongue and the lower teeth are rigid on the jaw.
-        fix[teeth] = 0.0
+        fix[lower] = 0.0
         fix[self.slices["tongue"]] = 0.0
         from ..deform import rotation_matrix
 
@@ -251,7 +302,7 @@ class Builder:
             pairs.extend([len(shapes) + 1, len(shapes)])
             shapes.extend([left, right])
 
-        skip = ("jaw", "eyeBlink", "eyeLook", "tongue")
+        skip = ("jaw", "eyeBlink", "eyeLook", "tongue", "mouthClose")
         for name in ARKIT_NAMES:
             if name.startswith(skip) or name.endswith("Right"):
                 continue
@@ -259,13 +310,16 @@ class Builder:
                 add(*left_right_split(self.units[name], self.base))
             else:
                 add(self.units[name], self.units[name.replace("Left", "Right")])
+        share = medial_share(self.base)[:, None]
+        for name in ("browDown", "browOuterUp"):
+            add(self.units[f"{name}Left"] * share, self.units[f"{name}Right"] * share)
         strong = len(shapes)
         for name in self.source.target_names(_UNIT_FOLDERS[0]):
             unit = name.rsplit("/", 1)[1]
             if "-right-" in unit or unit in ("mouth-open", "neck-platysma") or "closure" in unit:
                 continue
             mean = sum(self.source.target(f"{folder}/{unit}") for folder in _UNIT_FOLDERS) / 3
-            shape = self.carry(mean, smooth=2)
+            shape = self.carry(mean, smooth=True)
             if "-left-" in unit:
                 add(shape, self.mirrored(shape))
             else:
@@ -276,7 +330,7 @@ class Builder:
         moments = basis.paired_moments(pairs, sigma, 0.5)
         self.expression = basis.principal_components(generators, moments, EXPRESSION_COUNT)
         total = (moments * (flat := generators.reshape(len(shapes), -1)).dot(flat.T)).sum()
-        self.variance = float((self.expression**2).sum() / total)
+        self.measured["variance"] = float((self.expression**2).sum() / total)
 
     def make_identity(self) -> None:
         shapes = []
@@ -442,13 +496,9 @@ class Builder:
     def make_landmarks(self) -> dict[str, int]:
         skin = self.skin
 
-        def nearest(x: float, y: float, z: float | None = None) -> int:
-            d = (skin[:, 0] - x) ** 2 + (skin[:, 1] - y) ** 2
-            if z is None:
-                d = d + np.where(skin[:, 2] > 0.04, 0, 1) - 0.02 * skin[:, 2] * (d < 2.5e-5)
-            else:
-                d = d + (skin[:, 2] - z) ** 2
-            return int(np.argmin(d))
+        def nearest(x: float, y: float) -> int:
+            _, _, triangle, weights = self.surface.drop(x, y)
+            return int(triangle[np.argmax(weights)])
 
         upper, lower = lids.lid_lines(skin, self.lid_rows, 3, self.eye_centre)
         left = {
@@ -460,9 +510,9 @@ class Builder:
             "lid_upper_l": int(upper[len(upper) // 2]),
             "lid_lower_l": int(lower[len(lower) // 2]),
             "nose_wing_l": nearest(0.0165, 0.1015),
-            "mouth_corner_l": nearest(0.0215, 0.0735),
+            "mouth_corner_l": int(np.argmax(np.where(self.lip_mask[: len(skin)] > 0.5, skin[:, 0], 0))),
             "cheek_l": nearest(0.042, 0.103),
-            "jaw_corner_l": nearest(0.055, 0.062, 0.055),
+            "jaw_corner_l": int(np.argmin(np.linalg.norm(skin - [0.058, 0.060, 0.050], axis=1))),
         }
         landmarks = dict(left)
         for name, vertex in left.items():
@@ -480,6 +530,11 @@ class Builder:
         landmarks["forehead"] = mid(0.185)
         landmarks["lip_upper"] = mid(0.080)
         landmarks["lip_lower"] = mid(0.066)
+        lips = middle[(skin[middle, 2] > 0.140) & (np.abs(skin[middle, 1] - 0.074) < 0.004)]
+        below = self.weights[lips, 2] > 32768
+        upper_lip, lower_lip = lips[~below], lips[below]
+        landmarks["lip_upper_inner"] = int(upper_lip[np.argmin(skin[upper_lip, 1])])
+        landmarks["lip_lower_inner"] = int(lower_lip[np.argmax(skin[lower_lip, 1])])
         landmarks["chin"] = mid(0.045)
         return landmarks
 
@@ -503,10 +558,23 @@ class Builder:
         mix([0.56, 0.21, 0.15], 0.45 * skin * paint.blob(p, (0, 0.102, 0.155), (0.022, 0.018, 0.03)))
         mix([0.46, 0.13, 0.11], 0.75 * skin * self.lip_mask)
         mix([0.30, 0.05, 0.05], skin * self.mouth_inside)
+        brow = np.maximum(
+            *(paint.along_path(p * [s, 1, 1], paint.BROW_PATH, paint.BROW_THICKNESS) for s in (1, -1))
+        )
+        mix([0.12, 0.065, 0.045], 0.45 * regions["skin"] * brow)
+        n = self.slices["skin"].stop
+        shade = paint.occlusion(self.skin, self.skin_triangles)
+        shade = self.smoothed(shade, 2) * (1 - 0.65 * np.clip(self.lip_mask[:n], 0, 1))
+        tint[:n] *= 1 - np.array([0.72, 0.86, 0.90]) * paint.smooth_step(shade, 0.06, 0.75)[:, None]
         for side in "lr":
             ball = np.nonzero(regions[f"eyeball_{side}"])[0]
             tint[ball] = self.eye_tints()
         tint[regions["teeth_upper"] | regions["teeth_lower"]] = [0.80, 0.74, 0.62]
+        gums = [v for f, m in zip(self.faces, self.face_material, strict=True) if m == "Gums" for v in f]
+        tint[gums] = [0.45, 0.16, 0.15]
+        deep = paint.smooth_step(p[:, 2], 0.128, 0.106)[:, None]
+        for row in ("teeth_upper", "teeth_lower"):  # little light reaches the molars
+            tint[regions[row]] *= 1 - 0.8 * deep[regions[row]]
         tint[regions["tongue"]] = [0.48, 0.14, 0.13]
         tint[regions["eyebrows"]] = [0.045, 0.026, 0.017]
         tint[regions["lashes"]] = [0.015, 0.010, 0.008]
@@ -518,11 +586,23 @@ class Builder:
         radius = np.hypot(points[:, 0], points[:, 1])
         tint = np.tile([0.83, 0.80, 0.77], (len(points), 1))
         front = points[:, 2] > 0
-        rings = [(0.0, [0.002] * 3), (eyes.PUPIL_RADIUS, [0.003] * 3), (eyes.PUPIL_RADIUS + 0.0004, [0.10, 0.06, 0.03]),
-                 (0.0045, [0.10, 0.115, 0.08]), (0.0056, [0.06, 0.075, 0.06]), (eyes.IRIS_RADIUS, [0.02, 0.025, 0.025]),
-                 (eyes.IRIS_RADIUS + 0.0008, [0.6, 0.57, 0.55]), (0.009, [0.83, 0.80, 0.77])]  # fmt: skip
+        rings = (
+            (0.0, (0.002, 0.002, 0.002)),
+            (eyes.PUPIL_RADIUS, (0.003, 0.003, 0.003)),
+            (eyes.PUPIL_RADIUS + 0.0003, (0.17, 0.085, 0.03)),
+            (0.0034, (0.20, 0.14, 0.06)),
+            (0.0045, (0.15, 0.17, 0.11)),
+            (0.0055, (0.085, 0.115, 0.095)),
+            (eyes.IRIS_RADIUS, (0.018, 0.024, 0.026)),
+            (eyes.IRIS_RADIUS + 0.0008, (0.60, 0.57, 0.55)),
+            (0.009, (0.83, 0.80, 0.77)),
+        )
         stops = np.array([r for r, _ in rings])
         colours = np.array([c for _, c in rings])
         for channel in range(3):
             tint[front, channel] = np.interp(radius[front], stops, colours[:, channel])
+        angle = np.arctan2(points[:, 1], points[:, 0])
+        fibres = 1 + 0.16 * np.sin(11 * angle) * np.sin(7 * angle + 1.0)
+        iris = front & (radius > eyes.PUPIL_RADIUS * 1.01) & (radius < eyes.IRIS_RADIUS * 0.999)
+        tint[iris] *= fibres[iris, None]
         return tint

@@ -46,8 +46,7 @@ def closing(vertices: np.ndarray, rows: dict[int, int], centre: np.ndarray, lapl
         for line, sign in ((upper, -1), (lower, 1)):
             wanted = np.interp(vertices[line, 0], goal_x, goal) + sign * overlap
             angle = wanted - _elevation(vertices[line], centre)
-            corner = np.minimum(np.arange(len(line)), np.arange(len(line))[::-1])
-            angle *= np.clip(corner / 2.0, 0, 1)
+            angle[[0, -1]] = 0.0  # the corners of the eye stay
             fixed.update(zip(line.tolist(), angle.tolist(), strict=True))
     free = _reach(vertices, centre)
     still = np.nonzero(~free)[0]
@@ -88,3 +87,18 @@ def _follow(vertices: np.ndarray, inside: np.ndarray, rows: dict[int, int], valu
     nearest = np.argsort(distance, axis=1)[:, :2]
     weight = 1.0 / (np.take_along_axis(distance, nearest, 1) + 1e-5)
     return (value[rim[nearest]] * weight).sum(1) / weight.sum(1)
+
+
+def gap(vertices: np.ndarray, rows: dict[int, int], centre: np.ndarray, offsets: np.ndarray) -> float:
+    """Largest opening in metres that closed lids leave between their rims, along the whole slit."""
+    upper, lower = (line for line in lid_lines(vertices, rows, 3, centre))
+    closed = vertices + offsets
+    bottom = np.interp(closed[upper, 0], closed[lower, 0], closed[lower, 1])
+    return max(0.0, float((closed[upper, 1] - bottom).max()))
+
+
+def clearance(vertices: np.ndarray, rows: dict[int, int], centre: np.ndarray, offsets: np.ndarray) -> float:
+    """Smallest distance in metres of the lids' rims from the eyeball's centre on the way to closing."""
+    rim = np.array([v for v, row in rows.items() if row in (2, 3)])
+    way = [vertices[rim] + t * offsets[rim] for t in np.linspace(0, 1, 9)]
+    return float(np.linalg.norm(np.array(way) - centre, axis=2).min())

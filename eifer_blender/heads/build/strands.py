@@ -94,7 +94,7 @@ def eyebrow(surface: SkinSurface, path: np.ndarray, thickness: np.ndarray, count
         way -= normal * (way @ normal)
         way /= np.linalg.norm(way)
         length = np.interp(t, [0, 0.15, 0.6, 1], [0.0062, 0.0085, 0.0080, 0.0052]) * rng.uniform(0.75, 1.15)
-        width = 0.00042 * rng.uniform(0.75, 1.15)
+        width = 0.00038 * rng.uniform(0.75, 1.15)
         bend = normal * rng.uniform(0.05, 0.13)
         vertices.append(
             _strand(
@@ -105,7 +105,7 @@ def eyebrow(surface: SkinSurface, path: np.ndarray, thickness: np.ndarray, count
                 length,
                 width,
                 rng.uniform(0.03, 0.10),
-            )  # fmt: skip
+            )
         )
         roots.append(triangle)
         weights.append(bary)
@@ -139,7 +139,7 @@ def lashes(line: np.ndarray, line_ids: np.ndarray, centre: np.ndarray, upper: bo
         length *= rng.uniform(0.8, 1.1)
         across = np.cross(way, curl)
         across /= np.linalg.norm(across)
-        width = (0.00034 if upper else 0.00024) * rng.uniform(0.8, 1.1)
+        width = (0.00024 if upper else 0.00019) * rng.uniform(0.8, 1.1)
         vertices.append(_strand(root - way * 2e-4, way, curl, across, length, width, 0.34 if upper else 0.12))
         roots.append([line_ids[k], line_ids[k + 1], line_ids[k + 1]])
         weights.append([1 - f, f, 0.0])
