@@ -51,7 +51,7 @@ No activity, or no channel at all, gives exactly the neutral face, whatever is p
 | frames | {frames} simulated, half of them mirror images of the other half |
 | loss | squared distance of the face's vertices, through the head's basis |
 | seed | {seed} |
-| time | {seconds:.0f} s on two cores |
+| time | {seconds:.0f} s on one core |
 | versions | {versions} |
 | licence | {licence} |
 

@@ -12,7 +12,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("output", type=Path, help="the .onnx file to write; its card goes beside it as .md")
     parser.add_argument("--seed", type=int, default=1, help="another seed gives other data and weights")
-    parser.add_argument("--steps", type=int, default=6000, help="training steps; 6000 take about a minute")
+    parser.add_argument("--steps", type=int, default=6000, help="training steps; 6000 take less than a minute")
     parser.add_argument("--frames", type=int, default=240_000, help="simulated frames to train on")
     parser.add_argument("--replace", action="store_true", help="overwrite existing files")
 

@@ -24,7 +24,7 @@ class TrainingSettings:
     batch: int = 1024
     learning_rate: float = 3e-3
     hidden: tuple[int, ...] = (160, 160)
-    threads: int = 2  # sums are split among threads: another number gives other last digits
+    threads: int = 1  # sums are split among threads: another number gives other last digits
 
 
 @dataclass(frozen=True)
