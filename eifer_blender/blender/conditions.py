@@ -20,8 +20,6 @@ def needs_head(context: bpy.types.Context) -> str:
         return "Add a head or choose one in the panel 'Head' first"
     if not head_object.is_head(head):
         return f"'{head.name}' is not a head of this extension"
-    if context.scene.objects.get(head.name) != head:
-        return f"The head '{head.name}' is not in this scene; choose another one"
     try:
         rig = head_object.armature_of(head)
         head_object.mesh_keys(head)
@@ -33,6 +31,8 @@ def needs_head(context: bpy.types.Context) -> str:
                 f"'{block.name}' is linked from another file and cannot be animated here; "
                 "use Object > Library Override > Make on the head's collection"
             )
+    if not any(obj == head for obj in context.scene.objects):
+        return f"The head '{head.name}' is not in this scene; choose another one"
     return ""
 
 

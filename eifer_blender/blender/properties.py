@@ -25,6 +25,9 @@ _CHAIN = ChainSettings()
 # From 4.5 a property must say that "//" paths are meant; before, the word is unknown.
 _RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 
+# Takes of a head that is a library override belong to the file that overrides it.
+_OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
+
 NO_MUSCLE = "NONE"
 
 _KIND_TEXTS = {
@@ -308,18 +311,21 @@ class EIFER_PG_animation(bpy.types.PropertyGroup):
 class EIFER_PG_take(bpy.types.PropertyGroup):
     """A baked take of a head. Its settings are stamped on its actions, see `takes`."""
 
-    action_keys: PointerProperty(type=bpy.types.Action)
-    action_head: PointerProperty(type=bpy.types.Action)
-    action_rig: PointerProperty(type=bpy.types.Action)
+    name: StringProperty(name="Name", description="Name of the take", override=_OVERRIDABLE)
+    action_keys: PointerProperty(type=bpy.types.Action, override=_OVERRIDABLE)
+    action_head: PointerProperty(type=bpy.types.Action, override=_OVERRIDABLE)
+    action_rig: PointerProperty(type=bpy.types.Action, override=_OVERRIDABLE)
 
 
 class EIFER_PG_head(bpy.types.PropertyGroup):
     """What belongs to one head."""
 
-    takes: CollectionProperty(type=EIFER_PG_take)
-    active_take: IntProperty()
-    previewing: BoolProperty()
-    preview_record: StringProperty(description="Values to restore when the preview ends, as JSON")
+    takes: CollectionProperty(type=EIFER_PG_take, override=_OVERRIDABLE | {"USE_INSERTION"})
+    active_take: IntProperty(override=_OVERRIDABLE)
+    previewing: BoolProperty(override=_OVERRIDABLE)
+    preview_record: StringProperty(
+        description="Values to restore when the preview ends, as JSON", override=_OVERRIDABLE
+    )
 
 
 class EIFER_PG_scene(bpy.types.PropertyGroup):
@@ -348,7 +354,7 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.eifer = PointerProperty(type=EIFER_PG_scene)
-    bpy.types.Object.eifer = PointerProperty(type=EIFER_PG_head)
+    bpy.types.Object.eifer = PointerProperty(type=EIFER_PG_head, override=_OVERRIDABLE)
 
 
 def unregister() -> None:
