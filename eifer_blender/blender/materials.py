@@ -28,7 +28,8 @@ def make(names: tuple[str, ...], tint: str) -> list[bpy.types.Material]:
 
 def _make(name: str, tint: str) -> bpy.types.Material:
     material = bpy.data.materials.new(f"EIFER {name}")
-    material.use_nodes = True
+    if bpy.app.version < (5, 0):  # later materials always have nodes
+        material.use_nodes = True
     material.diffuse_color = (*_VIEW_COLOURS.get(name, _VIEW_COLOURS["Skin"]), 1.0)
     shader = material.node_tree.nodes["Principled BSDF"]
     _BUILDERS.get(name, _skin)(material, shader, tint)
@@ -79,7 +80,7 @@ def _skin(material: bpy.types.Material, shader: bpy.types.ShaderNode, tint: str)
         _remap(material, _noise(material, 160.0, 2.0, -150), 0.40, 0.52), shader.inputs["Roughness"]
     )
     bump = tree.nodes.new("ShaderNodeBump")
-    bump.inputs["Strength"].default_value = 0.10
+    bump.inputs["Strength"].default_value = 0.22
     bump.inputs["Distance"].default_value = 0.0006
     tree.links.new(_noise(material, 650.0, 3.0, -400), bump.inputs["Height"])
     tree.links.new(bump.outputs["Normal"], shader.inputs["Normal"])
@@ -93,9 +94,17 @@ def _scatter(shader: bpy.types.ShaderNode, weight: float, scale: float) -> None:
     shader.inputs["Subsurface Radius"].default_value = _SUBSURFACE_RADIUS
 
 
-def _tinted(roughness: float, scatter: float = 0.0, coat: float = 0.0) -> Callable[..., None]:
+def _tinted(
+    roughness: float, scatter: float = 0.0, coat: float = 0.0, glow: float = 0.0
+) -> Callable[..., None]:
+    """A plain surface in the vertex colour; `glow` stands for light that bounces inside the part."""
+
     def build(material: bpy.types.Material, shader: bpy.types.ShaderNode, tint: str) -> None:
-        material.node_tree.links.new(_tint(material, tint), shader.inputs["Base Color"])
+        colour = _tint(material, tint)
+        material.node_tree.links.new(colour, shader.inputs["Base Color"])
+        if glow:
+            material.node_tree.links.new(colour, shader.inputs["Emission Color"])
+            shader.inputs["Emission Strength"].default_value = glow
         shader.inputs["Roughness"].default_value = roughness
         shader.inputs["Coat Weight"].default_value = coat
         shader.inputs["Coat Roughness"].default_value = 0.06
@@ -131,10 +140,10 @@ def _rim(_material: bpy.types.Material, shader: bpy.types.ShaderNode, _tint_name
 _BUILDERS: dict[str, Callable[..., None]] = {
     "Skin": _skin,
     "Mouth": _tinted(0.35, scatter=0.2),
-    "Sclera": _tinted(0.22, scatter=0.15, coat=0.6),
+    "Sclera": _tinted(0.22, scatter=0.15, coat=0.6, glow=0.06),
     "Cornea": _cornea,
-    "Iris": _tinted(0.55),
-    "Teeth": _tinted(0.22, scatter=0.1, coat=0.4),
+    "Iris": _tinted(0.55, glow=0.45),
+    "Teeth": _tinted(0.22, scatter=0.1, coat=0.4, glow=0.18),
     "Gums": _tinted(0.3, scatter=0.15, coat=0.4),
     "Tongue": _tinted(0.38, scatter=0.2, coat=0.2),
     "Hair": _tinted(0.55),

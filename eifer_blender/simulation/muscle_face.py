@@ -24,18 +24,18 @@ _WEIGHTS: dict[str, dict[str, float]] = {
     "masseter": {"mouthPress{s}": 0.12},
     "medial_frontalis": {"browInnerUp": 1.0, "browOuterUp{s}:medial": 0.2},
     "mentalis": {"mouthShrugLower": 0.9, "mouthShrugUpper": 0.2, "mouthRollLower": 0.1},
-    "orbicularis_oculi": {"cheekSquint{s}": 0.65, "eyeSquint{s}": 0.35},
+    "orbicularis_oculi": {"cheekSquint{s}": 0.6, "eyeSquint{s}": 0.25},
     "orbicularis_oris": {"mouthPucker": 0.9, "mouthFunnel": 0.2, "mouthPress{s}": 0.15},
     "zygomaticus": {
         "mouthSmile{s}": 0.75,
         "mouthStretch{s}": 0.2,
         "mouthUpperUp{s}": 0.3,
         "mouthPress{s}": 0.4,
-        "cheekSquint{s}": 0.4,
+        "cheekSquint{s}": 0.3,
     },
 }
-_LID_CLOSURE = 0.85  # eyelid parameter of a fully contracted orbicularis oculi
-_LID_POWER = 2.0  # its outer part closes the eye only when the effort grows
+_LID_CLOSURE = 0.9  # eyelid parameter of a fully contracted orbicularis oculi
+_LID_POWER = 2.5  # its outer part closes the eye only when the effort grows
 _SATURATION = 0.9  # activation at which the shape has reached 63 % of where it would end
 # muscle, its antagonist of the same side, share that a full antagonist takes away
 _SUPPRESSION = (
