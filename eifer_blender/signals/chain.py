@@ -26,7 +26,7 @@ from .quality import Findings, find, flat_stretches, judge
 from .settings import ChainSettings
 
 USED_KINDS = (Kind.RAW, Kind.RECTIFIED, Kind.ENVELOPE, Kind.ACTIVATION)
-MOST_FRAMES = 2_000_000
+MOST_FRAMES = 1_048_574  # as many as a scene of Blender has
 _GROUP_SAMPLES = 4_000_000  # samples filtered at once, which bounds the memory of long recordings
 _MMM_FPS = 30.0
 
@@ -36,8 +36,8 @@ class Trace(NamedTuple):
 
     index: int  # column in [frames, 22]
     channel: Channel
-    frames: np.ndarray  # [frames], at the frames' instants; NaN where unknown
-    delayed: np.ndarray  # [frames], earlier by the delay
+    frames: np.ndarray  # float32 [frames], at the frames' instants; NaN where unknown
+    delayed: np.ndarray  # float32 [frames], earlier by the delay
     level: Level | None
     findings: Findings
 
@@ -293,7 +293,8 @@ def _trace(
     findings: Findings,
 ) -> Trace:
     level = measure(fine, seconds, step, settings)
-    return Trace(channel_index(channel.muscle or ""), channel, frames, delayed, level, findings)
+    index = channel_index(channel.muscle or "")
+    return Trace(index, channel, frames.astype(np.float32), delayed.astype(np.float32), level, findings)
 
 
 def _assemble(

@@ -14,10 +14,10 @@ def attack_release(x: np.ndarray, fps: float, attack_ms: float, release_ms: floa
     rise, fall = (1.0 if ms <= 0 else 1.0 - np.exp(-1000.0 / (fps * ms)) for ms in (attack_ms, release_ms))
     if len(x) == 0 or rise == fall == 1.0:
         return x.astype(np.float32)
-    result = np.empty(x.shape, dtype=np.float64)
+    result = np.empty(x.shape, dtype=np.float32)
     state = x[0].astype(np.float64)
-    for i, row in enumerate(x.astype(np.float64)):
+    for i, row in enumerate(x):
         step = row - state
         state = state + np.where(step > 0, rise, fall) * step
         result[i] = state
-    return result.astype(np.float32)
+    return result

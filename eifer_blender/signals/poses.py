@@ -14,7 +14,7 @@ from .activation import Activation, ChannelQuality, Status
 from .normalise import Level, apply, contracts, scales
 from .settings import ChainSettings
 
-_MOST_FRAMES = 2_000_000
+_MOST_FRAMES = 1_048_574
 _LEAST_ROWS = 3  # fewer rows say nothing about rest
 
 
