@@ -39,7 +39,10 @@ _LID_POWER = 2.5  # its outer part closes the eye only when the effort grows
 _SATURATION = 0.9  # activation at which the shape has reached 63 % of where it would end
 # muscle, its antagonist of the same side, share that a full antagonist takes away
 _SUPPRESSION = (
-    ("medial_frontalis", "depressor_supercilii", 0.45),
+    # The frontalis wins over what pulls the brow down: grief and fear knit brows that are raised.
+    ("medial_frontalis", "depressor_supercilii", 0.10),
+    ("depressor_supercilii", "medial_frontalis", 0.80),
+    ("corrugator_supercilii", "medial_frontalis", 0.55),
     ("lateral_frontalis", "corrugator_supercilii", 0.35),
     ("corrugator_supercilii", "lateral_frontalis", 0.25),
     ("depressor_supercilii", "corrugator_supercilii", 0.40),
