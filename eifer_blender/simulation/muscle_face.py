@@ -34,8 +34,9 @@ _WEIGHTS: dict[str, dict[str, float]] = {
         "cheekSquint{s}": 0.3,
     },
 }
-_LID_CLOSURE = 0.9  # eyelid parameter of a fully contracted orbicularis oculi
-_LID_POWER = 2.5  # its outer part closes the eye only when the effort grows
+_LID_CLOSURE = 0.95  # eyelid parameter of a fully contracted orbicularis oculi
+_LID_POWER = 1.2  # weak contractions raise the cheek more than they close the eye
+_LID_SMILE = 0.55  # share of the closing that a full smile takes away: smiling eyes stay open
 _SATURATION = 0.9  # activation at which the shape has reached 63 % of where it would end
 # muscle, its antagonist of the same side, share that a full antagonist takes away
 _SUPPRESSION = (
@@ -98,7 +99,8 @@ def expression_of_muscles(head: ParametricHead, activation: np.ndarray) -> np.nd
     params = strength @ muscle_parameters(head)
     for side, name in enumerate(SIDES):
         closing = strength[:, CHANNELS.index(f"orbicularis_oculi_{name}")] ** _LID_POWER
-        params[:, EYELIDS.start + side] = np.clip(_LID_CLOSURE * closing, 0.0, 1.0)
+        smile = np.clip(strength[:, CHANNELS.index(f"zygomaticus_{name}")], 0.0, 1.0)
+        params[:, EYELIDS.start + side] = np.clip(_LID_CLOSURE * closing * (1 - _LID_SMILE * smile), 0, 1)
     return params.astype(np.float32)
 
 

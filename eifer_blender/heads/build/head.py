@@ -15,6 +15,7 @@ from .card import write_card
 from .source import Source
 
 IDENTITY_COUNT = 50
+IDENTITY_FOLDERS = ("cheek", "chin", "ears", "eyes", "eyebrows", "forehead", "head", "mouth", "nose")
 STEP = 2e-6  # metres per unit of the stored 16-bit offsets
 GAZE_DEGREES = {"Down": 24.0, "Up": 20.0, "In": 26.0, "Out": 26.0}
 SPLIT_ARKIT = ("browInnerUp", "cheekPuff", "mouthFunnel", "mouthPucker", "mouthRollLower",
@@ -334,20 +335,10 @@ class Builder:
 
     def make_identity(self) -> None:
         shapes = []
-        for folder in (
-            "cheek",
-            "chin",
-            "ears",
-            "eyes",
-            "eyebrows",
-            "forehead",
-            "head",
-            "mouth",
-            "neck",
-            "nose",
-        ):
+        for folder in IDENTITY_FOLDERS:
             names = self.source.target_names(folder)
-            shapes += [self.identity_shape(self.source.target(n)) * 0.5 for n in names if "trans" not in n]
+            amount = 0.3 if folder == "head" else 0.5  # whole-head scales would swamp the rest
+            shapes += [self.identity_shape(self.source.target(n)) * amount for n in names if "trans" not in n]
         macro = {}
         for sex in ("female", "male"):
             for ancestry in ("african", "asian", "caucasian"):
@@ -358,7 +349,9 @@ class Builder:
         self.identity = basis.principal_components(generators, np.eye(len(shapes)) * 0.3**2, IDENTITY_COUNT)
 
     def identity_shape(self, offsets: np.ndarray) -> np.ndarray:
-        """Offsets of one target: even in left and right, the eyeballs stay balls, the rim stays flat."""
+        """Offsets of one target: even in left and right, the eyeballs stay balls, the neck stays put."""
+        whole = self.base[:, 1] > 0.06
+        offsets = offsets - (self.transfer @ offsets)[whole].mean(axis=0)
         shape = self.carry(offsets)
         helper = self.source.group_vertices("helper-l-eye")
         points = self.source.vertices[helper] - self.eye_centre
@@ -369,6 +362,7 @@ class Builder:
         shape[ball] = shift + scale * (self.base[ball] - self.eye_centre)
         right = self.slices["eyeball_r"]
         shape[right] = shape[ball] * [-1, 1, 1]
+        shape *= paint.smooth_step(self.base[:, 1], -0.005, 0.065)[:, None]
         return (shape + self.mirrored(shape)) / 2
 
     def quantised(self, field: np.ndarray) -> np.ndarray:
@@ -561,11 +555,13 @@ class Builder:
         brow = np.maximum(
             *(paint.along_path(p * [s, 1, 1], paint.BROW_PATH, paint.BROW_THICKNESS) for s in (1, -1))
         )
-        mix([0.12, 0.065, 0.045], 0.45 * regions["skin"] * brow)
+        mix([0.12, 0.065, 0.045], 0.45 * (regions["skin"] & (p[:, 2] > 0.08)) * brow)
         n = self.slices["skin"].stop
         shade = paint.occlusion(self.skin, self.skin_triangles)
         shade = self.smoothed(shade, 2) * (1 - 0.65 * np.clip(self.lip_mask[:n], 0, 1))
         tint[:n] *= 1 - np.array([0.72, 0.86, 0.90]) * paint.smooth_step(shade, 0.06, 0.75)[:, None]
+        skin_used = {v for f, m in zip(self.faces, self.face_material, strict=True) if m != "Rim" for v in f}
+        tint[[v for v in range(n) if v not in skin_used]] = [0.05, 0.045, 0.045]
         for side in "lr":
             ball = np.nonzero(regions[f"eyeball_{side}"])[0]
             tint[ball] = self.eye_tints()
@@ -574,7 +570,7 @@ class Builder:
         tint[gums] = [0.45, 0.16, 0.15]
         deep = paint.smooth_step(p[:, 2], 0.128, 0.106)[:, None]
         for row in ("teeth_upper", "teeth_lower"):  # little light reaches the molars
-            tint[regions[row]] *= 1 - 0.8 * deep[regions[row]]
+            tint[regions[row]] *= 1 - 0.6 * deep[regions[row]]
         tint[regions["tongue"]] = [0.48, 0.14, 0.13]
         tint[regions["eyebrows"]] = [0.045, 0.026, 0.017]
         tint[regions["lashes"]] = [0.015, 0.010, 0.008]
