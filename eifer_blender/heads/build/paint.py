@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 # (x, y) of the frontal plane, metres in the head's frame, subject's left. MakeHuman's average adult.
-BROW_PATH = np.array([[0.0095, 0.1505], [0.019, 0.1545], [0.030, 0.1590], [0.040, 0.1580], [0.0495, 0.1520]])
+BROW_PATH = np.array([[0.0105, 0.1525], [0.019, 0.1560], [0.030, 0.1590], [0.040, 0.1578], [0.0490, 0.1525]])
 BROW_THICKNESS = np.array([0.0066, 0.0076, 0.0066, 0.0046, 0.0018])
 
 
