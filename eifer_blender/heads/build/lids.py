@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 MEETING = 0.22  # share of the gap that the lower lid closes
 
 
-def lid_lines(vertices: np.ndarray, rows: dict[int, int], row: int, centre: np.ndarray):  # noqa: ANN201
+def lid_lines(
+    vertices: np.ndarray, rows: dict[int, int], row: int, centre: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """(upper, lower) vertex indices of one ring of the left lid, inner to outer corner each."""
     ring = np.array(sorted(v for v, r in rows.items() if r == row))
     inner = ring[np.argmin(vertices[ring, 0])]
@@ -35,7 +42,9 @@ def turn(points: np.ndarray, centre: np.ndarray, angle: np.ndarray) -> np.ndarra
     return centre + np.stack([relative[:, 0], y, z], axis=1)
 
 
-def closing(vertices: np.ndarray, rows: dict[int, int], centre: np.ndarray, laplacian) -> np.ndarray:  # noqa: ANN001
+def closing(
+    vertices: np.ndarray, rows: dict[int, int], centre: np.ndarray, laplacian: csr_matrix
+) -> np.ndarray:
     """[n, 3] offsets that close the left eye; `laplacian` is the skin's graph Laplacian."""
     from scipy.sparse.linalg import spsolve
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -196,7 +197,7 @@ def _bridge(part: Part, upper: list[int], lower: list[int], material: str) -> No
         part.face_material.append(material)
 
 
-def _boundary(faces: list[tuple[int, ...]], wanted) -> list[int]:  # noqa: ANN001 - a predicate
+def _boundary(faces: list[tuple[int, ...]], wanted: Callable[[int], bool]) -> list[int]:
     """The open loop whose vertices satisfy `wanted`, in the order of the faces' half edges."""
     half = {(f[i], f[(i + 1) % len(f)]) for f in faces for i in range(len(f))}
     follow = {a: b for a, b in half if (b, a) not in half and wanted(a) and wanted(b)}

@@ -108,7 +108,9 @@ def _tooth_faces() -> list[tuple[int, ...]]:
     return faces
 
 
-def _gum(arch: _Arch, sizes: tuple, edge: float, sign: float):  # noqa: ANN202
+def _gum(
+    arch: _Arch, sizes: tuple[tuple[float, float], ...], edge: float, sign: float
+) -> tuple[np.ndarray, list[tuple[int, ...]]]:
     """A band around the necks of the teeth, scalloped, closed towards the lips and the tongue."""
     limits = np.concatenate([[0], np.cumsum([w for w, _ in sizes])]) * _MILLIMETRE
     stations = np.sort(np.concatenate([limits, (limits[1:] + limits[:-1]) / 2]))
