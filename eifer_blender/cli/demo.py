@@ -285,18 +285,20 @@ def key_moments(activation: np.ndarray, annotations: tuple[Annotation, ...], fps
     Without annotations: the height of each of several equal parts of the take.
     """
     effort = activation.sum(1)
-    segments: dict[str, tuple[int, int]] = {}
+    named: dict[str, tuple[int, int]] = {}
     for a in annotations:
-        if a.duration > 0 and len(segments) < _PICTURES:
-            segments.setdefault(a.text, (int(a.onset * fps), int(np.ceil((a.onset + a.duration) * fps))))
+        if a.duration > 0 and len(named) < _PICTURES:
+            named.setdefault(a.text, (int(a.onset * fps), int(np.ceil((a.onset + a.duration) * fps))))
+    segments = [(text, start, end) for text, (start, end) in named.items()]
     if not segments:
         edges = np.linspace(0, len(effort), min(_PICTURES, len(effort)) + 1).astype(int)
-        segments = {f"{a / fps:.1f} s": (a, b) for a, b in pairwise(edges)}
+        segments = [("", start, end) for start, end in pairwise(edges.tolist())]
     moments = {}
-    for text, (start, end) in segments.items():
+    for text, start, end in segments:
         part = effort[start : max(end, start + 1)]
         if len(part):
-            moments[start + int(part.argmin() if text == _REST else part.argmax())] = text
+            frame = start + int(part.argmin() if text == _REST else part.argmax())
+            moments[frame] = text or f"{frame / fps:.1f} s"
     return moments
 
 
