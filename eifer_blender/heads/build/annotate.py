@@ -148,11 +148,12 @@ def _tint_skin(surface: Surface, tint: np.ndarray, skin: np.ndarray) -> None:
         mix(_FLUSH, 0.45 * paint.blob(points, (s * 0.075, 0.13, 0.02), (0.03, 0.05, 0.05)))
     mix((0.56, 0.21, 0.15), 0.45 * paint.blob(points, (0, 0.102, 0.155), (0.022, 0.018, 0.03)))
     mix((0.46, 0.13, 0.11), 0.75 * np.resize(lips, len(points)))
-    mix((0.30, 0.05, 0.05), np.resize(surface.mask("mpfb_inside-mouth")[:n], len(points)))
+    inside = surface.mask("mpfb_inside-mouth")[:n]
+    mix((0.42, 0.10, 0.09), np.resize(inside, len(points)))
     brow = sum(paint.along_path(points * [s, 1, 1], paint.BROW_PATH, paint.BROW_THICKNESS) for s in (1, -1))
     mix((0.12, 0.065, 0.045), 0.45 * np.minimum(brow, 1) * (points[:, 2] > 0.08))
     shade = surface.smoothed(paint.occlusion(surface.skin, surface.triangles), 2)
-    shade *= 1 - 0.65 * np.clip(lips, 0, 1)
+    shade *= 1 - 0.65 * np.clip(np.maximum(lips, 0.6 * inside), 0, 1)
     tint[:n] *= 1 - _SHADE * paint.smooth_step(shade, 0.06, 0.75)[:, None]
     outside = {v for face in surface.faces_of("Skin") for v in face}
     tint[[v for v in range(n) if v not in outside]] = _RIM
