@@ -5,6 +5,8 @@ from __future__ import annotations
 
 def register() -> None:
     """Register properties, operators, panels and handlers."""
+    import atexit
+
     import bpy
 
     from . import operators, panels, preview, properties, session
@@ -14,14 +16,20 @@ def register() -> None:
         bpy.utils.register_class(cls)
     preview.register()
     session.register()
+    if not bpy.app.binary_path:
+        # Blender as a Python module never ends while classes written in Python are registered.
+        atexit.register(unregister)
 
 
 def unregister() -> None:
     """Undo `register`, in reverse order."""
+    import atexit
+
     import bpy
 
     from . import operators, panels, preview, properties, session
 
+    atexit.unregister(unregister)
     session.unregister()
     preview.unregister()
     for cls in reversed((*operators.CLASSES, *panels.CLASSES)):
