@@ -30,9 +30,13 @@ class Muscle(NamedTuple):
 MUSCLES: tuple[Muscle, ...] = (
     Muscle("corrugator_supercilii", "Corrugator supercilii", "Corr", 5, (4,), (22, 52), 2.0, 110.0),
     Muscle("depressor_anguli_oris", "Depressor anguli oris", "DAO", 13, (15,), (26, -69), 2.5, 160.0),
-    Muscle("depressor_supercilii", "Depressor supercilii / procerus", "Deprsup", 7, (4, 9), (9, 49), 2.0, 100.0),
+    Muscle(
+        "depressor_supercilii", "Depressor supercilii / procerus", "Deprsup", 7, (4, 9), (9, 49), 2.0, 100.0
+    ),
     Muscle("lateral_frontalis", "Frontalis, lateral", "lat Front", 3, (2,), (32, 60), 2.0, 100.0),
-    Muscle("levator_labii_superioris", "Levator labii superioris", "Llsup", 9, (9, 10), (28, -12), 2.0, 120.0),
+    Muscle(
+        "levator_labii_superioris", "Levator labii superioris", "Llsup", 9, (9, 10), (28, -12), 2.0, 120.0
+    ),
     Muscle("masseter", "Masseter", "Mass", 21, (), (70, -50), 2.5, 300.0),
     Muscle("medial_frontalis", "Frontalis, medial", "med Front", 1, (1,), (10, 65), 2.0, 100.0),
     Muscle("mentalis", "Mentalis", "Ment", 15, (17,), (6, -65), 3.0, 220.0),
@@ -58,6 +62,12 @@ OTHER_SIDE: np.ndarray = np.arange(CHANNEL_COUNT) ^ 1
 def channel_index(name: str) -> int:
     """Column of a channel name in `[frames, 22]` arrays; ValueError for an unknown name."""
     return CHANNELS.index(name)
+
+
+def short_label(name: str) -> str:
+    """``zygomaticus_l`` -> ``Zygomaticus major L``, for lists."""
+    muscle = MUSCLES[channel_index(name) // len(SIDES)]
+    return f"{muscle.label.split(' / ')[0]} {name[-1].upper()}"
 
 
 def channel_label(name: str) -> str:

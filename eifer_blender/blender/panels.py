@@ -11,6 +11,7 @@ from .properties import NO_MUSCLE
 
 CATEGORY = "EIFER"
 
+_UNITS = {"uV": "µV"}
 _STATUS_ICONS = {
     "UNKNOWN": "BLANK1",
     "GOOD": "CHECKMARK",
@@ -141,7 +142,7 @@ class EIFER_UL_channels(bpy.types.UIList):
         """Draw one row."""
         row = layout.row(align=True)
         row.active = not item.mute and item.muscle != NO_MUSCLE
-        split = row.split(factor=0.36, align=True)
+        split = row.split(factor=0.34, align=True)
         split.label(text=item.name)
         right = split.row(align=True)
         right.prop(item, "muscle", text="", emboss=False)
@@ -194,7 +195,9 @@ class EIFER_PT_channels(_Panel, bpy.types.Panel):
             column.use_property_split = True
             column.use_property_decorate = False
             column.prop(item, "muscle")
-            column.prop(item, "kind", text=f"Kind ({item.unit})" if item.unit else "Kind")
+            column.prop(
+                item, "kind", text=f"Kind ({_UNITS.get(item.unit, item.unit)})" if item.unit else "Kind"
+            )
             if item.doubtful:
                 _wrapped(
                     layout, context, "The muscle or kind is a guess from the name; please check.", "QUESTION"

@@ -43,7 +43,7 @@ KIND_ITEMS = [(kind.name, *_KIND_TEXTS[kind]) for kind in Kind]
 MUSCLE_ITEMS = [
     (NO_MUSCLE, "—", "This channel drives nothing"),
     *(
-        (name, muscles.channel_label(name), f"Drives {muscles.channel_label(name)}")
+        (name, muscles.short_label(name), f"Drives {muscles.channel_label(name)}")
         for name in muscles.CHANNELS
     ),
 ]
