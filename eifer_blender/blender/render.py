@@ -97,7 +97,15 @@ def _place(head: bpy.types.Object) -> Matrix:
     return rig.matrix_basis if rig.parent is None else rig.matrix_world
 
 
-def _camera(scene, head, yaw, pitch, centre, height, resolution) -> bpy.types.Object:  # noqa: ANN001
+def _camera(
+    scene: bpy.types.Scene,
+    head: bpy.types.Object,
+    yaw: float,
+    pitch: float,
+    centre: tuple[float, float, float],
+    height: float,
+    resolution: tuple[int, int],
+) -> bpy.types.Object:
     camera = scene.camera
     if camera is None:
         camera = bpy.data.objects.new("EIFER Camera", bpy.data.cameras.new("EIFER Camera"))

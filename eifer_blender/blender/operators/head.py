@@ -34,6 +34,13 @@ class EIFER_OT_add_head(bpy.types.Operator):
             return False
         return True
 
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Add the head and look at it: it is small beside what the default view shows."""
+        result = self.execute(context)
+        if "FINISHED" in result and context.area is not None and context.area.type == "VIEW_3D":
+            _look_at_selected(context)
+        return result
+
     @report_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Add the head and choose it in the panel."""
@@ -73,6 +80,17 @@ class EIFER_OT_choose_head(bpy.types.Operator):
         """Choose the active head in the panel."""
         context.scene.eifer.head = head_object.head_of(context.object)
         return {"FINISHED"}
+
+
+def _look_at_selected(context: bpy.types.Context) -> None:
+    """Frame the selection, and show the head's own colours in a solid view that was left at its default."""
+    shading = context.space_data.shading
+    if shading.color_type == "MATERIAL":
+        shading.color_type = "VERTEX"
+    window_region = next((region for region in context.area.regions if region.type == "WINDOW"), None)
+    if window_region is not None:
+        with context.temp_override(region=window_region):
+            bpy.ops.view3d.view_selected()
 
 
 CLASSES = (EIFER_OT_add_head, EIFER_OT_choose_head)
