@@ -88,7 +88,7 @@ def ensure(environment: Environment) -> Path:
         return python
     base = find_python(environment.python)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(folder.with_suffix(".lock")):
+    with locked(folder.with_suffix(".lock")):
         if not (folder / _READY).is_file():  # another run may have made it while this one waited
             _make(environment, folder, base)
     return python
@@ -186,7 +186,7 @@ def _make(environment: Environment, folder: Path, base: str) -> None:
     with step(f"virtual environment of Python {'.'.join(map(str, environment.python))}"):
         pip = _make_venv(base, folder, log)
     with step(f"packages: {', '.join(environment.packages[:4])} and {len(environment.packages) - 4} more"):
-        _logged([*pip, "install", "--only-binary=:all:", "--no-input", *environment.packages], log)
+        logged([*pip, "install", "--only-binary=:all:", "--no-input", *environment.packages], log)
     with step(f"import {environment.probe}"):
         _probe(environment, _python_of(folder))
     (folder / _READY).write_text("\n".join(environment.packages) + "\n", encoding="utf-8")
@@ -197,12 +197,12 @@ def _make_venv(base: str, folder: Path, log: Path) -> list[str]:
     """Make the virtual environment. Returns the pip command that installs into it."""
     has_ensurepip = subprocess.run([base, "-c", "import ensurepip"], capture_output=True).returncode == 0
     if has_ensurepip:
-        _logged([base, "-m", "venv", str(folder)], log)
+        logged([base, "-m", "venv", str(folder)], log)
         return [str(_python_of(folder)), "-m", "pip"]
     # Debian ships Python without ensurepip; the pip of the base interpreter can do it from outside.
     if subprocess.run([base, "-m", "pip", "--version"], capture_output=True).returncode != 0:
         raise EiferError(f"The Python at '{base}' has neither pip nor ensurepip; install python3-pip.")
-    _logged([base, "-m", "venv", "--without-pip", str(folder)], log)
+    logged([base, "-m", "venv", "--without-pip", str(folder)], log)
     return [base, "-m", "pip", "--python", str(_python_of(folder))]
 
 
@@ -241,8 +241,8 @@ def install_system_packages(names: Sequence[str]) -> None:
     log.unlink(missing_ok=True)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with step(f"apt-get install {' '.join(names)}"):
-        _logged(["apt-get", "update"], log, quiet)
-        _logged(["apt-get", "install", "-y", "--no-install-recommends", *names], log, quiet)
+        logged(["apt-get", "update"], log, quiet)
+        logged(["apt-get", "install", "-y", "--no-install-recommends", *names], log, quiet)
 
 
 @contextmanager
@@ -258,7 +258,7 @@ def step(what: str) -> Iterator[None]:
     print(f" {time.monotonic() - begun:.1f} s", flush=True)
 
 
-def _logged(command: Sequence[str], log: Path, variables: dict[str, str] | None = None) -> None:
+def logged(command: Sequence[str], log: Path, variables: dict[str, str] | None = None) -> None:
     """Run a command with its output in a log; EiferError quotes the end of the log if it fails."""
     with log.open("ab") as file:
         code = subprocess.call(
@@ -271,7 +271,7 @@ def _logged(command: Sequence[str], log: Path, variables: dict[str, str] | None 
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold a lock file; the system lets go of it if the process dies."""
     with path.open("a+b") as file:
         try:

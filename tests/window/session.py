@@ -1,0 +1,287 @@
+"""The main job in a real window, clicked with a real mouse. Run by `python -m eifer_blender window`.
+
+Buttons are found as a person finds them, by moving the mouse over the sidebar: Blender tells which
+operator the button under the mouse calls. Each `yield` gives Blender time to handle events and draw.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bpy
+
+HERE = Path(__file__).parent
+RECORDING = HERE / "recordings" / "sample_recording.edf"
+MODULE = "bl_ext.user_default.eifer_blender"
+TICK = 0.1  # seconds for Blender to handle an event
+LONGEST = 60.0  # seconds that a step may take on a slow machine
+SIDEBAR_PIXELS = 400
+EDGE_PIXELS = 7  # from the region's left end to where its edge can be grabbed
+
+Steps = Iterator[float]
+
+
+def say(text: str) -> None:
+    """A line that the command shows."""
+    print(f"window: {text}", flush=True)
+
+
+# --- the window -----------------------------------------------------------------------------------
+
+
+def window() -> bpy.types.Window:
+    """The only window."""
+    return bpy.context.window_manager.windows[0]
+
+
+def viewport() -> bpy.types.Area:
+    """The 3D viewport."""
+    return next(area for area in window().screen.areas if area.type == "VIEW_3D")
+
+
+def region(area: bpy.types.Area, kind: str) -> bpy.types.Region:
+    """A region of an area."""
+    return next(one for one in area.regions if one.type == kind)
+
+
+def sidebar() -> bpy.types.Region:
+    """The viewport's sidebar."""
+    return region(viewport(), "UI")
+
+
+def xdotool(*arguments: object) -> None:
+    """Real mouse and keyboard."""
+    subprocess.run(["xdotool", *map(str, arguments)], check=True)
+
+
+def point(x: float, y: float) -> tuple[int, int]:
+    """Blender's window coordinates (from the lower left) as the screen's (from the upper left)."""
+    return int(x), int(window().height - 1 - y)
+
+
+def rest_mouse() -> None:
+    """Put the mouse where it highlights nothing: low in the largest area."""
+    area = max(window().screen.areas, key=lambda one: one.width * one.height)
+    xdotool("mousemove", *point(area.x + 0.3 * area.width, area.y + 0.1 * area.height))
+
+
+def screenshot(name: str) -> Steps:
+    """Save what the screen shows."""
+    rest_mouse()
+    for area in window().screen.areas:
+        area.tag_redraw()
+    yield 1.0
+    # Blender's own screenshot operator writes black pictures here.
+    subprocess.run(["import", "-window", "root", str(HERE / f"{name}.png")], check=True)
+    say(f"saved {name}.png")
+
+
+def wait_for(reached: Callable[[], object], what: str) -> Steps:
+    """Wait until a state is reached."""
+    waited = 0.0
+    while not reached():
+        if waited > LONGEST:
+            raise AssertionError(f"not reached: {what}")
+        yield TICK
+        waited += TICK
+    say(what)
+
+
+def command_under_mouse(area: bpy.types.Area, where: bpy.types.Region) -> str:
+    """Python call of the button under the mouse; empty if there is none."""
+    manager = bpy.context.window_manager
+    manager.clipboard = ""
+    with bpy.context.temp_override(window=window(), area=area, region=where):
+        if not bpy.ops.ui.copy_python_command_button.poll():
+            return ""
+        bpy.ops.ui.copy_python_command_button()
+    return manager.clipboard
+
+
+def click(operator: str, *, across: float = 0.5) -> Steps:
+    """Click the button of an operator in the sidebar; `across` is where to look, 0 left to 1 right."""
+    where = sidebar()
+    x = where.x + across * (where.width - 20)
+    for y in range(where.y + where.height - 12, where.y, -9):
+        xdotool("mousemove", *point(x, y))
+        yield TICK / 2
+        if command_under_mouse(viewport(), where).startswith(f"bpy.ops.{operator}("):
+            xdotool("click", 1)
+            say(f"clicked {operator}")
+            yield TICK
+            return
+    raise AssertionError(f"the sidebar has no button for {operator}")
+
+
+def widen_sidebar() -> Steps:
+    """Drag the sidebar's edge, which can be grabbed beside a panel only."""
+    where = sidebar()
+    width = where.width  # `where` itself changes with the window
+    x, y = point(where.x + EDGE_PIXELS, where.y + where.height - 40)
+    for approach in (-30, -10, -3, 0):
+        xdotool("mousemove", x + approach, y)
+        yield TICK
+    xdotool("mousedown", 1)
+    for moved in range(0, SIDEBAR_PIXELS - width + 10, 10):
+        xdotool("mousemove", x - moved, y)
+        yield TICK
+    xdotool("mouseup", 1)
+    yield from wait_for(lambda: sidebar().width > width, "the sidebar is wider")
+
+
+def frame_head() -> None:
+    """Look at the head from the front, slightly from its left, filling the viewport."""
+    with bpy.context.temp_override(window=window(), area=viewport(), region=region(viewport(), "WINDOW")):
+        bpy.ops.view3d.view_axis(type="FRONT")
+        bpy.ops.view3d.view_orbit(angle=0.2, type="ORBITLEFT")
+        bpy.ops.view3d.view_selected(use_all_regions=True)
+
+
+# --- the session ----------------------------------------------------------------------------------
+
+
+def head() -> bpy.types.Object | None:
+    """The head that the panel drives."""
+    return bpy.context.scene.eifer.head
+
+
+def key_values() -> list[float]:
+    """The face as numbers."""
+    return [round(block.value, 4) for block in head().data.shape_keys.key_blocks]
+
+
+def session() -> Steps:
+    """Everything a first-time user does."""
+    say(f"Blender {bpy.app.version_string}, {window().width} x {window().height} pixels")
+    for obj in list(bpy.data.objects):
+        bpy.data.objects.remove(obj)
+    space = viewport().spaces.active
+    for shown in ("show_floor", "show_axis_x", "show_axis_y", "show_cursor", "show_outline_selected"):
+        setattr(space.overlay, shown, False)
+    space.show_region_ui = True
+    yield 1.0
+    sidebar().active_panel_category = "EIFER"
+    yield 1.0
+    yield from widen_sidebar()
+    yield from screenshot("1_tab")
+
+    yield from click("eifer.add_head")
+    yield from wait_for(head, "the head is there")
+    frame_head()
+    yield 0.5
+    yield from screenshot("2_head")
+
+    yield from open_recording()
+    yield from screenshot("4_recording")
+    yield from preview()
+    yield from bake()
+    yield from play()
+    yield from disable()
+
+
+def open_recording() -> Steps:
+    """Through the file browser."""
+    yield from click("eifer.open_recording")
+    yield from wait_for(file_browser, "the file browser is open")
+    yield 1.0
+    parameters = file_browser().spaces.active.params
+    parameters.directory = os.fsencode(str(RECORDING.parent))
+    parameters.filename = RECORDING.name
+    yield 1.0
+    yield from screenshot("3_file_browser")
+    browser = file_browser()
+    with bpy.context.temp_override(window=window(), area=browser, region=region(browser, "WINDOW")):
+        bpy.ops.file.execute("INVOKE_DEFAULT")
+    yield from wait_for(lambda: bpy.context.scene.eifer.recording.filepath, "the recording is open")
+    yield from wait_for(lambda: not file_browser(), "the file browser is closed")
+    yield 1.0
+
+
+def file_browser() -> bpy.types.Area | None:
+    """The file browser, if one is open."""
+    return next((area for area in window().screen.areas if area.type == "FILE_BROWSER"), None)
+
+
+def preview() -> Steps:
+    """The live preview moves the face and leaves no trace."""
+    rest = key_values()
+    yield from click("eifer.preview", across=0.3)
+    yield from wait_for(lambda: head().eifer.previewing, "the live preview runs")
+    bpy.context.scene.frame_set(100)
+    yield from wait_for(lambda: key_values() != rest, "the preview moves the face")
+    yield from screenshot("5_preview")
+    yield from click("eifer.preview", across=0.3)
+    yield from wait_for(lambda: not head().eifer.previewing, "the live preview is stopped")
+    if key_values() != rest:
+        raise AssertionError("the preview left its values on the face")
+    bpy.context.scene.frame_set(1)
+
+
+def bake() -> Steps:
+    """Bake with a click."""
+    yield from click("eifer.bake_take")
+    yield from wait_for(lambda: len(head().eifer.takes) == 1, "the take is baked")
+    yield 1.0
+    yield from screenshot("6_baked")
+
+
+def play() -> Steps:
+    """Play with the space bar, then scrub."""
+    rest_mouse()
+    yield TICK
+    xdotool("key", "space")
+    yield from wait_for(lambda: bpy.context.scene.frame_current > 30, "the animation plays")
+    xdotool("key", "space")
+    yield from wait_for(lambda: not window().screen.is_animation_playing, "the animation is stopped")
+    faces = set()
+    for number, frame in enumerate(range(1, bpy.context.scene.frame_end, 24)):
+        bpy.context.scene.frame_set(frame)
+        faces.add(tuple(key_values()))
+        yield TICK
+        if number in (2, 4, 6, 8):
+            yield from screenshot(f"7_frame_{frame:03d}")
+    if len(faces) < 5:
+        raise AssertionError("the face does not move while scrubbing")
+    say(f"{len(faces)} different faces while scrubbing")
+
+
+def disable() -> Steps:
+    """Switch the extension off, as the preferences do."""
+    bpy.ops.preferences.addon_disable(module=MODULE)
+    yield 1.0
+    if hasattr(bpy.types.Scene, "eifer"):
+        raise AssertionError("the extension left its properties behind")
+    say("the extension is disabled")
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Run the session in a timer and close Blender with its result."""
+    preferences = bpy.context.preferences
+    preferences.view.show_splash = False  # before the first drawing
+    preferences.view.filebrowser_display_type = "SCREEN"
+    preferences.view.show_developer_ui = True  # lets Blender tell which operator a button calls
+    steps = session()
+
+    def advance() -> float | None:
+        try:
+            return next(steps)
+        except StopIteration:
+            bpy.ops.wm.quit_blender()
+        except BaseException as error:
+            traceback.print_exc()
+            say(f"FAILED: {error}")
+            subprocess.run(["import", "-window", "root", str(HERE / "failed.png")])
+            os._exit(1)
+        return None
+
+    bpy.app.timers.register(advance, first_interval=2.0)
+
+
+main()
