@@ -61,6 +61,19 @@ def _is_head(_self: object, obj: bpy.types.Object) -> bool:
     return head_object.is_head(obj)
 
 
+def _model_changed(animation: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    """Another model wants the signal chain it was made with."""
+    from ..errors import EiferError
+    from . import session
+
+    try:
+        session.match_chain(context.scene)
+    except EiferError as error:
+        context.scene.eifer.recording.notes = str(error)
+        return
+    _settings_changed(animation, context)
+
+
 def _settings_changed(_self: object, context: bpy.types.Context) -> None:
     """A changed setting makes the shown quality and a running preview old."""
     from . import preview
@@ -243,7 +256,7 @@ class EIFER_PG_animation(bpy.types.PropertyGroup):
         description="EMG2Exp model to use; empty is the one that comes with the extension",
         subtype="FILE_PATH",
         options=_RELATIVE_PATH,
-        update=_settings_changed,
+        update=_model_changed,
     )
     gain: FloatProperty(
         name="Gain",

@@ -178,12 +178,21 @@ def update_quality(scene: bpy.types.Scene, activation: signals.Activation | None
     except EiferError as error:
         stored.notes = "\n".join([*recording.notes, str(error)])
         return
-    stored.notes = "\n".join(dict.fromkeys([*recording.notes, *activation.notes]))
+    stored.notes = "\n".join(dict.fromkeys([*recording.notes, *activation.notes, *_misfits(scene)]))
     by_muscle = {quality.channel: quality for quality in activation.quality}
     for item in stored.channels:
         quality = by_muscle.get(item.muscle)
         item.status = quality.status.upper() if quality and not item.mute else "UNKNOWN"
         item.reason = quality.reason if quality else ""
+
+
+def _misfits(scene: bpy.types.Scene) -> list[str]:
+    """Where the panel's signal chain does not fit its model, in sentences."""
+    head = scene.eifer.head
+    if head is None:
+        return []
+    model = model_for(scene.eifer.animation.model, head_object.hash_of(head))
+    return mapping.check_chain(model, chain_settings(scene.eifer.recording.chain))
 
 
 # --- settings -------------------------------------------------------------------------------------
@@ -239,6 +248,17 @@ def _choices(stored: bpy.types.PropertyGroup) -> tuple[ChannelChoice, ...]:
     )
 
 
+def match_chain(scene: bpy.types.Scene) -> None:
+    """Set the signal chain to what the chosen model was made with. Raises EiferError for a bad model."""
+    head, stored = scene.eifer.head, scene.eifer.recording
+    model = model_for(scene.eifer.animation.model, head_object.hash_of(head) if head else None)
+    wanted = mapping.settings_for(model)
+    stored.chain.preset = wanted.preset
+    with _filling(stored):
+        for name in _CHAIN_FIELDS:
+            setattr(stored.chain, name, getattr(wanted, name))
+
+
 def settings_to_json(settings: TakeSettings) -> dict:
     """Plain values for the stamp of a take."""
     data = asdict(settings)
@@ -268,18 +288,16 @@ def parametric_head(head: bpy.types.Object) -> ParametricHead:
     """The head's geometry; EiferError if the object is of another head than the installed one."""
     default = load_default_head()
     if head_object.hash_of(head) != default.hash:
-        raise EiferError(
-            f"'{head.name}' was made from another version of the default head; add a new head."
-        )
+        raise EiferError(f"'{head.name}' was made from another version of the default head; add a new head.")
     return default
 
 
 @lru_cache(maxsize=4)
-def _model_version(path: str, _modified: int, head_hash: str) -> mapping.ExpressionModel:
+def _model_version(path: str, _modified: int, head_hash: str | None) -> mapping.ExpressionModel:
     return mapping.load_model(Path(path) if path else None, head_hash=head_hash)
 
 
-def model_for(path: str, head_hash: str) -> mapping.ExpressionModel:
+def model_for(path: str, head_hash: str | None) -> mapping.ExpressionModel:
     """The EMG2Exp model of a file, or the bundled one for an empty path."""
     full = bpy.path.abspath(path) if path else ""
     if full and not os.path.isfile(full):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from eifer_blender import muscles
+from eifer_blender.assets import model_file
 from eifer_blender.blender import actions, head_object, takes
 from eifer_blender.heads.default import load_default_head
 from eifer_blender.heads.deform import deform
@@ -247,3 +248,26 @@ def test_poses_of_a_table_become_held_faces(scene, head):
     values, present = takes.read_activity(head, takes.selected(head))
     assert len(values) > 6 * 2 * 24
     assert not present.all() and present.any(0).all()
+
+
+def test_a_chosen_model_sets_the_chain_it_was_made_with_and_a_departure_is_noted(
+    scene, head, recording, tmp_path
+):
+    recording.chain.preset = "MMM"
+    copy = tmp_path / "own.onnx"
+    shutil.copy(model_file("emg2exp.onnx"), copy)
+    scene.eifer.animation.model = str(copy)
+    assert recording.chain.preset == "Animation"
+    assert recording.chain.window_ms == pytest.approx(100.0)
+    bpy.ops.eifer.bake_take()
+    assert takes.read_stamp(takes.selected(head))["model"]["path"]
+
+
+def test_a_file_that_is_no_model_is_refused(scene, head, recording, tmp_path):
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(b"not a model")
+    scene.eifer.animation.model = str(bad)
+    assert "model file is damaged" in recording.notes
+    with pytest.raises(RuntimeError, match="model file is damaged"):
+        bpy.ops.eifer.bake_take()
+    assert not bpy.data.actions
