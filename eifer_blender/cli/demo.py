@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 PANEL = (640, 720)  # each half of the video, pixels
 _RENDERED = (960, 1080)  # reduced to PANEL: smooth edges
 _CYCLES_RENDERED = (480, 540)
-_CYCLES_SECONDS = 6.0  # Cycles is slow: a shorter video
+_CYCLES_SECONDS = 6.0  # Cycles is slow: a shorter video, each picture shown twice
+_CYCLES_EVERY = 2
 _LONGEST_SECONDS = 20.0  # a video of a long recording shows its beginning
 _PICTURES = 12
 _PICTURE = (400, 450)
@@ -226,29 +227,38 @@ def _film(
     """Write the video; returns the key moments: frame -> (label, picture of the face)."""
     from PIL import Image
 
-    fast = engine == frames.WORKBENCH
     moments = key_moments(take.activation.values, strips.annotations, take.fps)
-    longest = _LONGEST_SECONDS if fast else _CYCLES_SECONDS
-    count = min(take.frames, round(longest * take.fps))
-    first = 0 if fast else _liveliest(take.activation.values, count)
-    size = _RENDERED if fast else _CYCLES_RENDERED
+    first, count, every, size = _what_to_film(take, engine)
+    filmed = range(first, first + count, every)
+    wanted = sorted({*filmed, *moments})
+    # Blender's frame 1 is the take's frame 0.
+    job = frames.RenderJob(results.blend, tuple(f + 1 for f in wanted), size, _linear(BACKGROUND), engine)
     kept: dict[int, tuple[str, Image]] = {}
 
     def pictures(folder: Path) -> Iterator[Image]:
-        # Blender's frame 1 is the take's frame 0.
-        job = frames.RenderJob(results.blend, first + 1, first + count, size, _linear(BACKGROUND), engine)
         for frame, path in frames.render_frames(job, folder, workers):
+            index = frame - 1
             with Image.open(path) as file:
                 face = _over_background(file)
-            index = frame - 1
+            path.unlink()
             if index in moments:
                 kept[index] = (moments[index], face.resize(_PICTURE, Image.Resampling.LANCZOS))
-            path.unlink()
-            yield video.compose(face, strips, index)
+            if index in filmed:
+                face = face.resize(PANEL, Image.Resampling.LANCZOS)
+                for shown in range(index, min(index + every, first + count)):
+                    yield video.compose(face, strips, shown)
 
     with frames.temporary_folder() as folder:
         video.write_video(pictures(Path(folder)), results.video, take.fps)
     return kept
+
+
+def _what_to_film(take: TakeData, engine: str) -> tuple[int, int, int, tuple[int, int]]:
+    """(first frame, frames, step between rendered frames, size): what an engine does in a minute."""
+    if engine == frames.WORKBENCH:
+        return 0, min(take.frames, round(_LONGEST_SECONDS * take.fps)), 1, _RENDERED
+    count = min(take.frames, round(_CYCLES_SECONDS * take.fps))
+    return _liveliest(take.activation.values, count), count, _CYCLES_EVERY, _CYCLES_RENDERED
 
 
 def _over_background(picture: Image) -> Image:

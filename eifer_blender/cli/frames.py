@@ -1,6 +1,6 @@
 """Frames of a saved take, rendered by child processes that know nothing but the .blend.
 
-A child renders every n-th frame; two of them keep two cores busy. Workbench needs EGL, and Blender
+Every child renders its share; two of them keep two cores busy. Workbench needs EGL, and Blender
 dies without it instead of raising: that ends a child, not the command, which then turns to Cycles.
 """
 
@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from ..errors import EiferError
@@ -22,6 +23,7 @@ WORKBENCH, CYCLES = "BLENDER_WORKBENCH", "CYCLES"
 _PACKAGE = __package__.partition(".")[0]
 _POLL_SECONDS = 0.1
 _SUBDIVISION = 1
+_DRAFT_SAMPLES = 4
 _CENTRE, _HEIGHT = (0.0, -0.05, 0.106), 0.305  # metres: the head fills the picture
 
 
@@ -30,25 +32,24 @@ class RenderJob:
     """What to render."""
 
     blend: Path
-    first: int
-    last: int  # inclusive
+    frames: tuple[int, ...]  # rising
     size: tuple[int, int]  # pixels
     background: tuple[float, float, float]  # linear RGB
     engine: str = WORKBENCH
-    samples: int = 6  # Cycles only
 
 
 def render_frames(job: RenderJob, folder: Path, workers: int = 2) -> Iterator[tuple[int, Path]]:
-    """Render a range of frames and yield (frame, PNG file) in order, each as soon as it is there.
+    """Render frames and yield (frame, PNG file) in order, each as soon as it is there.
 
     Raises EiferError if the engine does not work here.
     """
-    workers = max(1, min(workers, job.last - job.first + 1))
-    processes = [_start(job, folder, number, workers) for number in range(workers)]
+    workers = max(1, min(workers, len(job.frames)))
+    shares = [job.frames[number::workers] for number in range(workers)]
+    processes = [_start(job, folder, number, share) for number, share in enumerate(shares)]
     try:
-        for frame in range(job.first, job.last + 1):
-            process = processes[(frame - job.first) % workers]
-            yield frame, _wait(process, folder, frame, workers, job)
+        for number, frame in enumerate(job.frames):
+            after = job.frames[number + workers] if number + workers < len(job.frames) else None
+            yield frame, _wait(processes[number % workers], folder, frame, after, job)
     finally:
         for process in processes:
             if process.poll() is None:
@@ -61,9 +62,9 @@ def frame_path(folder: Path, frame: int) -> Path:
     return folder / f"{frame:06d}.png"
 
 
-def _start(job: RenderJob, folder: Path, number: int, step: int) -> subprocess.Popen:
-    arguments = [str(job.blend), str(folder), str(job.first + number), str(job.last), str(step), job.engine]
-    arguments += [str(job.samples), *map(str, job.size), *map(str, job.background)]
+def _start(job: RenderJob, folder: Path, number: int, share: tuple[int, ...]) -> subprocess.Popen:
+    arguments = [str(job.blend), str(folder), ",".join(map(str, share)), job.engine]
+    arguments += [*map(str, job.size), *map(str, job.background)]
     root = str(Path(__file__).resolve().parents[2])
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(p for p in (root, environment.get("PYTHONPATH")) if p)
@@ -77,18 +78,17 @@ def _start(job: RenderJob, folder: Path, number: int, step: int) -> subprocess.P
         )
 
 
-def _wait(process: subprocess.Popen, folder: Path, frame: int, step: int, job: RenderJob) -> Path:
-    """The file of a frame, once it is complete: its process has begun the next one, or ended well."""
-    path, after = frame_path(folder, frame), frame_path(folder, frame + step)
-    while not (after.exists() and path.exists()):
+def _wait(process: subprocess.Popen, folder: Path, frame: int, after: int | None, job: RenderJob) -> Path:
+    """The file of a frame, once it is complete: its process has made the next one, or ended well."""
+    path = frame_path(folder, frame)
+    following = None if after is None else frame_path(folder, after)
+    while following is None or not following.exists():
         code = process.poll()
         if code == 0 and path.exists():
             return path
         if code is not None:
             name = "Workbench" if job.engine == WORKBENCH else "Cycles"
-            raise EiferError(
-                f"Rendering with {name} does not work on this machine (the child ended with {code})."
-            )
+            raise EiferError(f"Rendering with {name} does not work here (the child ended with {code}).")
         time.sleep(_POLL_SECONDS)
     return path
 
@@ -107,39 +107,62 @@ def _work(arguments: argparse.Namespace) -> None:
         head,
         engine=arguments.engine,
         resolution=(arguments.width, arguments.height),
-        samples=arguments.samples,
         centre=_CENTRE,
         height=_HEIGHT,
     )
     for modifier in head.modifiers:
         if modifier.type == "SUBSURF":
             modifier.render_levels = _SUBDIVISION
-    _quiet_background(scene, tuple(arguments.background))
-    # Software rendering is slow: the pictures are reduced afterwards, which smooths edges far faster.
-    scene.display.render_aa = "OFF"
-    scene.display.shading.show_cavity = False
+    scene.world.color = arguments.background
     scene.render.image_settings.compression = 10
-    scene.render.use_stamp = False
-    scene.frame_start, scene.frame_end, scene.frame_step = arguments.first, arguments.last, arguments.step
-    scene.render.filepath = str(Path(arguments.folder) / "######.png")
     scene.render.use_file_extension = False
-    bpy.ops.render.render(animation=True)
+    if arguments.engine == WORKBENCH:
+        # Software rendering is slow: the pictures are reduced afterwards, which smooths edges far faster.
+        scene.display.render_aa = "OFF"
+        scene.display.shading.show_cavity = False
+    else:
+        _draft(scene, head)
+    _render(scene, Path(arguments.folder), [int(frame) for frame in arguments.frames.split(",")])
 
 
-def _quiet_background(scene: object, colour: tuple[float, float, float]) -> None:
-    """The colour behind the head: the world's for Workbench, the camera's view of it for Cycles."""
-    scene.world.color = colour
-    if scene.render.engine != WORKBENCH:
-        scene.render.film_transparent = True
-        scene.render.image_settings.color_mode = "RGBA"
+def _render(scene: object, folder: Path, frames: list[int]) -> None:
+    """Evenly spaced frames in one go, which keeps the graphics context; else one by one."""
+    import bpy
+
+    steps = {b - a for a, b in pairwise(frames)}
+    if len(steps) == 1:
+        scene.frame_start, scene.frame_end, scene.frame_step = frames[0], frames[-1], steps.pop()
+        scene.render.filepath = str(folder / "######.png")
+        bpy.ops.render.render(animation=True)
+        return
+    for frame in frames:
+        scene.frame_set(frame)
+        scene.render.filepath = str(frame_path(folder, frame))
+        bpy.ops.render.render(write_still=True)
+
+
+def _draft(scene: object, head: object) -> None:
+    """Cycles as fast as it goes: direct light, few samples, skin without depth."""
+    scene.render.film_transparent = True
+    scene.render.image_settings.color_mode = "RGBA"
+    scene.render.use_persistent_data = True
+    scene.render.threads_mode, scene.render.threads = "FIXED", 1
+    cycles = scene.cycles
+    cycles.samples, cycles.use_denoising = _DRAFT_SAMPLES, False
+    cycles.max_bounces = cycles.glossy_bounces = 1
+    cycles.diffuse_bounces = cycles.transmission_bounces = 0
+    for slot in head.material_slots:
+        for node in slot.material.node_tree.nodes:
+            if node.type == "BSDF_PRINCIPLED":
+                node.inputs["Subsurface Weight"].default_value = 0.0
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Render every n-th frame of a saved take.")
-    for name, kind in (("blend", str), ("folder", str), ("first", int), ("last", int), ("step", int)):
-        parser.add_argument(name, type=kind)
+    parser = argparse.ArgumentParser(description="Render frames of a saved take.")
+    for name in ("blend", "folder", "frames"):
+        parser.add_argument(name)
     parser.add_argument("engine", choices=(WORKBENCH, CYCLES))
-    for name in ("samples", "width", "height"):
+    for name in ("width", "height"):
         parser.add_argument(name, type=int)
     parser.add_argument("background", type=float, nargs=3)
     return parser.parse_args()
