@@ -186,7 +186,7 @@ def _make(environment: Environment, folder: Path, base: str) -> None:
     with step(f"virtual environment of Python {'.'.join(map(str, environment.python))}"):
         pip = _make_venv(base, folder, log)
     with step(f"packages: {', '.join(environment.packages[:4])} and {len(environment.packages) - 4} more"):
-        logged([*pip, "install", "--only-binary=:all:", "--no-input", *environment.packages], log)
+        install_packages(pip, environment.packages, log)
     with step(f"import {environment.probe}"):
         _probe(environment, _python_of(folder))
     (folder / _READY).write_text("\n".join(environment.packages) + "\n", encoding="utf-8")
@@ -204,6 +204,11 @@ def _make_venv(base: str, folder: Path, log: Path) -> list[str]:
         raise EiferError(f"The Python at '{base}' has neither pip nor ensurepip; install python3-pip.")
     logged([base, "-m", "venv", "--without-pip", str(folder)], log)
     return [base, "-m", "pip", "--python", str(_python_of(folder))]
+
+
+def install_packages(pip: Sequence[str], packages: Sequence[str], log: Path) -> None:
+    """Install with a pip command. Raises EiferError that quotes pip's reason."""
+    logged([*pip, "install", "--only-binary=:all:", "--no-input", *packages], log)
 
 
 def _probe(environment: Environment, python: Path) -> None:
