@@ -412,7 +412,10 @@ def _node(operator, inputs, outputs, *more):
 
 
 def _hostile(graph, *more):
-    return b"".join([_field(1, 8), _field(8, _field(2, 17)), _field(7, graph), *more])
+    """A file whose metadata are those of the bundled model, around another graph."""
+    props = meta.to_props(mapping.read_metadata())
+    entries = [_field(14, _field(1, k.encode()) + _field(2, v.encode())) for k, v in props.items()]
+    return b"".join([_field(1, 8), _field(8, _field(2, 17)), _field(7, graph), *entries, *more])
 
 
 INPUT = _field(11, _field(1, b"x"))
@@ -430,6 +433,12 @@ HOSTILE = {
     "an unknown input": _node("Relu", ["nowhere"], ["y"]),
     "sparse tensors": _field(15, b""),
 }
+
+
+def test_a_harmless_graph_reaches_onnxruntime(tmp_path, monkeypatch):
+    monkeypatch.setattr(mapping.model, "require", lambda name: pytest.fail("asked"))
+    with pytest.raises(pytest.fail.Exception, match="asked"):
+        _load(tmp_path, _hostile(INPUT + _node("Relu", ["x"], ["y"])))
 
 
 @pytest.mark.parametrize("what", HOSTILE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -179,13 +181,28 @@ def _compute(work: object, log: Log) -> tuple[TakeData, list | None, float]:
     return take, keys, error
 
 
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep Blender, which prints past Python, from naming the temporary file."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def _save(path: Path) -> None:
     import bpy
 
     temporary = path.with_name(path.stem + ".part.blend")
     bpy.context.preferences.filepaths.save_version = 0
     try:
-        bpy.ops.wm.save_as_mainfile(filepath=str(temporary.resolve()), copy=True, compress=True)
+        with _silent():
+            bpy.ops.wm.save_as_mainfile(filepath=str(temporary.resolve()), copy=True, compress=True)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
