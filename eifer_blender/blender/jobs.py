@@ -47,3 +47,8 @@ class Job:
     def done(self) -> bool:
         """Whether the thread has ended."""
         return not self._thread.is_alive()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the thread to end, for scripts; whether it has."""
+        self._thread.join(seconds)
+        return self.done

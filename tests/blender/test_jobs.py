@@ -7,18 +7,13 @@ from eifer_blender.errors import EiferError
 from eifer_blender.pipeline import CancelledError
 
 
-def wait(job):
-    job._thread.join(10)
-    assert job.done
-
-
 def test_a_job_gives_its_result_and_its_progress():
     def work(progress):
         progress(0.25, "a quarter")
         return 42
 
     job = jobs.Job(work)
-    wait(job)
+    assert job.wait(10)
     assert (job.result, job.error, job.share, job.text) == (42, None, 0.25, "a quarter")
 
 
@@ -35,7 +30,7 @@ def test_a_cancelled_job_stops_at_its_next_step():
     assert started.wait(10)
     job.cancel()
     go_on.set()
-    wait(job)
+    assert job.wait(10)
     assert isinstance(job.error, CancelledError) and job.result is None
 
 
@@ -44,5 +39,5 @@ def test_an_error_of_the_work_is_kept_for_the_user():
         raise EiferError("The file is empty.")
 
     job = jobs.Job(work)
-    wait(job)
+    assert job.wait(10)
     assert str(job.error) == "The file is empty."
