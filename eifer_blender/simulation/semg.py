@@ -48,7 +48,7 @@ def simulate_semg(activation: np.ndarray, seed: int, settings: Settings | None =
     """
     settings = settings or Settings()
     activation = np.clip(np.nan_to_num(np.asarray(activation, np.float64)), 0.0, 1.0)
-    streams = np.random.default_rng(seed).spawn(CHANNEL_COUNT + 1)
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(CHANNEL_COUNT + 1)]
     samples = len(activation)
     signal = np.empty((samples, CHANNEL_COUNT))
     for channel in range(CHANNEL_COUNT):
