@@ -10,9 +10,17 @@ from ..errors import EiferError
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("output", type=Path, help="the .onnx file to write; its card goes beside it as .md")
+    parser.add_argument(
+        "output",
+        nargs="?",
+        type=Path,
+        default=Path("out/emg2exp.onnx"),
+        help="the .onnx file to write, its card goes beside it as .md (out/emg2exp.onnx)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="another seed gives other data and weights")
-    parser.add_argument("--steps", type=int, default=6000, help="training steps; 6000 take less than a minute")
+    parser.add_argument(
+        "--steps", type=int, default=6000, help="training steps; 6000 take less than a minute"
+    )
     parser.add_argument("--frames", type=int, default=240_000, help="simulated frames to train on")
     parser.add_argument("--replace", action="store_true", help="overwrite existing files")
 
