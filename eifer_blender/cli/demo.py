@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from ..muscles import CHANNEL_COUNT
 from ..recordings.types import Annotation, Recording
 from ..simulation.sample import FILE_NAME
 from . import frames, video
+from .outputs import save_blend, write_table
 from .strips import BACKGROUND, Strips, prepare_strips
 
 if TYPE_CHECKING:
@@ -153,7 +152,7 @@ def _animate(source: Path, results: Results, fps: int, log: Log) -> tuple[Record
         say(session.describe(baked))
     with log.step("save") as say:
         setup_portrait(scene, head)
-        _save(results.blend)
+        save_blend(results.blend)
         say(results.blend.name)
     return recording, take
 
@@ -181,40 +180,9 @@ def _compute(work: object, log: Log) -> tuple[TakeData, list | None, float]:
     return take, keys, error
 
 
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Keep Blender, which prints past Python, from naming the temporary file."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
-def _save(path: Path) -> None:
-    import bpy
-
-    temporary = path.with_name(path.stem + ".part.blend")
-    bpy.context.preferences.filepaths.save_version = 0
-    try:
-        with _silent():
-            bpy.ops.wm.save_as_mainfile(filepath=str(temporary.resolve()), copy=True, compress=True)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _write_table(path: Path, take: TakeData, log: Log) -> None:
-    from ..pipeline import parameter_table
-
     with log.step("table") as say:
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_text(parameter_table(take, start_frame=1), encoding="utf-8")
-        temporary.replace(path)
+        write_table(path, take, start_frame=1)
         say(path.name)
 
 

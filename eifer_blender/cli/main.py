@@ -84,6 +84,18 @@ def _demo(args: argparse.Namespace) -> int:
     )
 
 
+def _bake_arguments(parser: argparse.ArgumentParser) -> None:
+    from . import bake
+
+    bake.add_arguments(parser)
+
+
+def _bake(args: argparse.Namespace) -> int:
+    from . import bake
+
+    return bake.run(args)
+
+
 def _bench(_args: argparse.Namespace) -> int:
     from . import bench
 
@@ -184,6 +196,8 @@ def _no_arguments(_parser: argparse.ArgumentParser) -> None:
 COMMANDS = (
     Command("demo", "Animate the default head with a recording: .blend, video, contact sheet, table.",
             _demo_arguments, _demo),
+    Command("bake", "Bake a recording onto a head and save the .blend, without a window.",
+            _bake_arguments, _bake),
     Command("test", "Run the linter and the tests; see --blender for more than one Blender version.",
             _test_arguments, _test, None),
     Command("build", "Build the extension as installable zips.", _build_arguments, _build),

@@ -1,0 +1,115 @@
+"""Bake a recording onto a head without a window: what the panel's button does, for scripts and batches."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import EiferError
+from .outputs import save_blend, write_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command; what is left out is as in the panel."""
+    parser.add_argument("recording", type=Path, help="recording to bake")
+    parser.add_argument("-o", "--output", type=Path, required=True, help=".blend to write")
+    parser.add_argument("--replace", action="store_true", help="overwrite the output if it exists")
+    parser.add_argument("--blend", type=Path, help="file to start from; without it, a new one with a head")
+    parser.add_argument("--head", help="name of the head's object; without it, the file's only head")
+    parser.add_argument("--take", default="", help="name of the take; without it, the recording's")
+    parser.add_argument("--fps", type=float, help="frames per second; without it the file's, or 24")
+    parser.add_argument("--start", type=int, default=1, help="first frame of the take (1)")
+    parser.add_argument("--offset", type=float, default=0.0, help="second of the recording at that frame (0)")
+    parser.add_argument("--gain", type=float, default=1.0, help="factor on the activity (1)")
+    parser.add_argument("--smoothing", type=float, default=0.0, metavar="MS", help="smoothing over time (0)")
+    parser.add_argument("--tolerance", type=float, metavar="MM", help="as few keys as this error allows")
+    parser.add_argument("--preset", choices=("Animation", "MMM"), default="Animation", help="signal chain")
+    parser.add_argument("--model", type=Path, help="EMG2Exp model; without it, the bundled one")
+    parser.add_argument("--rate", type=float, help="samples per second, if the file does not say it")
+    parser.add_argument("--names", help="names of the columns, separated by commas, likewise")
+    parser.add_argument("--csv", type=Path, help="also write the expression parameters to this table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Bake and save. Returns 0; raises EiferError before anything is written if something is wrong."""
+    for path in (args.output, args.csv):
+        if path is not None and path.exists() and not args.replace:
+            raise EiferError(f"'{path}' exists already; choose another name or add --replace.")
+    if args.output.suffix != ".blend":
+        raise EiferError(f"'{args.output}' must end in .blend.")
+    import bpy
+
+    from ..blender import bake, register, session
+
+    register()
+    scene = _open(args)
+    head = _choose_head(scene, args.head)
+    options = session.OpenOptions(rate=args.rate, names=_names(args.names))
+    session.open_into(scene, str(args.recording.resolve()), options)
+    _set_up(scene, args)
+    work = session.bake_work(scene, name=args.take)
+    take, keys, error = work.compute(lambda share, text: None)
+    baked = bake.bake_take(head, take, keys=keys, error_mm=error, **work.options)
+    session.after_bake(scene, baked, args.start)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    save_blend(args.output)
+    for note in take.notes:
+        print(f"Note: {note}")
+    print(f"{args.output}: {session.describe(baked)} on '{head.name}' in Blender {bpy.app.version_string}")
+    if args.csv is not None:
+        write_table(args.csv, take, args.start)
+        print(f"{args.csv}: {take.frames} rows")
+    return 0
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in text.split(",")) if text else None
+
+
+def _open(args: argparse.Namespace) -> object:
+    import bpy
+
+    if args.blend is None:
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        scene = bpy.context.scene
+        scene.render.fps = 24
+    else:
+        if not args.blend.is_file():
+            raise EiferError(f"There is no file '{args.blend}'; check the path.")
+        bpy.ops.wm.open_mainfile(filepath=str(args.blend.resolve()), use_scripts=False)
+        scene = bpy.context.scene
+    if args.fps is not None:
+        scene.render.fps = max(1, round(args.fps))
+        scene.render.fps_base = scene.render.fps / args.fps
+    return scene
+
+
+def _choose_head(scene: object, name: str | None) -> object:
+    """The named head, the only head, or a new one in a file without heads."""
+    from ..blender import head_object
+    from ..heads.default import load_default_head
+
+    heads = [obj for obj in scene.objects if head_object.is_head(obj)]
+    if name is not None:
+        heads = [obj for obj in heads if obj.name == name]
+        if not heads:
+            raise EiferError(f"The file has no head '{name}'.")
+    if len(heads) > 1:
+        names = ", ".join(f"'{obj.name}'" for obj in heads)
+        raise EiferError(f"The file has several heads ({names}); choose one with --head.")
+    head = heads[0] if heads else head_object.add_head(scene, load_default_head())
+    scene.eifer.head = head
+    return head
+
+
+def _set_up(scene: object, args: argparse.Namespace) -> None:
+    animation = scene.eifer.animation
+    if args.model is not None:
+        animation.model = str(args.model.resolve())
+    if scene.eifer.recording.chain.preset != args.preset:
+        scene.eifer.recording.chain.preset = args.preset
+    animation.gain, animation.smoothing_ms = args.gain, args.smoothing
+    animation.start_frame, animation.offset = args.start, args.offset
+    animation.keys = "DENSE" if args.tolerance is None else "REDUCED"
+    if args.tolerance is not None:
+        animation.tolerance_mm = args.tolerance

@@ -1,0 +1,53 @@
+"""Writing results: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..pipeline import TakeData
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep Blender, which prints past Python, from naming the temporary file."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def save_blend(path: Path) -> None:
+    """Save the open file: whole under another name first, so that a failure leaves the old one."""
+    import bpy
+
+    temporary = path.with_name(path.stem + ".part.blend")
+    bpy.context.preferences.filepaths.save_version = 0
+    try:
+        with _silent():
+            bpy.ops.wm.save_as_mainfile(filepath=str(temporary.resolve()), copy=True, compress=True)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(path: Path, take: TakeData, start_frame: int) -> None:
+    """Write the expression parameters of a take as CSV, numbered from its first frame in Blender."""
+    from ..pipeline import parameter_table
+
+    temporary = path.with_name(path.name + ".part")
+    try:
+        temporary.write_text(parameter_table(take, start_frame=start_frame), encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,65 @@
+"""The bake command: the panel's job for scripts and batches."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+from eifer_blender.assets import model_file
+from eifer_blender.blender import head_object, takes
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def bake(*arguments):
+    command = [sys.executable, "-m", "eifer_blender", "--here", "bake", *map(str, arguments)]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def baked(tmp_path_factory):
+    """A file that the command made, and its table."""
+    folder = tmp_path_factory.mktemp("bake")
+    recording = model_file("sample_recording.edf")
+    done = bake(recording, "-o", folder / "a.blend", "--csv", folder / "a.csv", "--start", 11)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_file_plays_what_the_table_says(baked):
+    table = np.genfromtxt(baked / "a.csv", delimiter=",", names=True)
+    bpy.ops.wm.open_mainfile(filepath=str(baked / "a.blend"))
+    head = bpy.context.scene.eifer.head
+    bpy.context.scene.frame_set(111)
+    row = table[table["frame"] == 111]
+    np.testing.assert_allclose(
+        head_object.expression_of(head), [row[name][0] for name in table.dtype.names[2:]], atol=1e-4
+    )
+
+
+def test_a_second_recording_joins_the_same_head(baked):
+    poses = CHECKOUT / "tests" / "data" / "fridlund_emotions.csv"
+    done = bake(poses, "--blend", baked / "a.blend", "-o", baked / "b.blend", "--take", "Emotions")
+    assert done.returncode == 0, done.stderr
+    bpy.ops.wm.open_mainfile(filepath=str(baked / "b.blend"))
+    head = bpy.context.scene.eifer.head
+    assert [take.name for take in head.eifer.takes] == ["sample_recording", "Emotions"]
+    assert takes.is_playing(head, head.eifer.takes[1])
+
+
+def test_nothing_is_overwritten_unasked(baked):
+    before = (baked / "a.blend").read_bytes()
+    done = bake(model_file("sample_recording.edf"), "-o", baked / "a.blend")
+    assert done.returncode == 1 and "--replace" in done.stderr and "Traceback" not in done.stderr
+    assert (baked / "a.blend").read_bytes() == before
+
+
+def test_a_bad_recording_writes_nothing(tmp_path):
+    bad = tmp_path / "bad.csv"
+    bad.write_text("nothing here\n")
+    done = bake(bad, "-o", tmp_path / "out.blend")
+    assert done.returncode == 1 and "bad.csv" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "out.blend").exists()
