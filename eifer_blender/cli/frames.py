@@ -67,6 +67,8 @@ def _start(job: RenderJob, folder: Path, number: int, share: tuple[int, ...]) ->
     arguments += [*map(str, job.size), *map(str, job.background)]
     root = str(Path(__file__).resolve().parents[2])
     environment = dict(os.environ)
+    # Mesa's software rasteriser would start a thread per core in every child.
+    environment.setdefault("LP_NUM_THREADS", "1")
     environment["PYTHONPATH"] = os.pathsep.join(p for p in (root, environment.get("PYTHONPATH")) if p)
     with (folder / f"render{number}.log").open("wb") as log:
         return subprocess.Popen(
