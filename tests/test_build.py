@@ -130,3 +130,9 @@ def test_the_table_of_sizes_adds_up(tmp_path):
     table = build.size_table([path]).splitlines()
     assert table[0] == "| zip | MB | code | models | scipy 1.15.3 cp311 |"
     assert table[2] == "| extension.zip | 6.0 | 1.0 | 2.0 | 3.0 |"
+
+
+def test_wheels_for_python_3_14_come_only_when_asked_for():
+    extra = set(wheels.wheels_for("linux-x64", (*wheels.PYTHONS, wheels.TEST_PYTHON)))
+    extra -= set(wheels.wheels_for("linux-x64"))
+    assert {(one.name, one.python) for one in extra} == {("onnxruntime", "cp314"), ("scipy", "cp314")}

@@ -24,8 +24,10 @@ _BESIDE = ("LICENSE",)
 _MODELS = ("*.npz", "*.onnx", "*.edf", "*.md")
 
 
-def run(platforms: Sequence[str], output: Path) -> list[Path]:
+def run(platforms: Sequence[str], output: Path, pythons: Sequence[str] = wheels.PYTHONS) -> list[Path]:
     """Build and validate one zip per platform and print what makes up its size. Returns their paths.
+
+    pythons: the versions to bring wheels for.
 
     Raises EiferError if a wheel cannot be had or Blender's tool refuses the extension.
     """
@@ -35,13 +37,13 @@ def run(platforms: Sequence[str], output: Path) -> list[Path]:
         print(f"Building the extension for {platform}", flush=True)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "extension"
-            stage(platform, folder)
+            stage(platform, folder, pythons)
             built.append(_build(folder, platform, output))
     print("\n" + size_table(built))
     return built
 
 
-def stage(platform: str, folder: Path) -> None:
+def stage(platform: str, folder: Path, pythons: Sequence[str] = wheels.PYTHONS) -> None:
     """Put everything that belongs into the zip of a platform into a folder."""
     for path in shipped_files():
         target = folder / path.relative_to(PACKAGE)
@@ -52,7 +54,7 @@ def stage(platform: str, folder: Path) -> None:
         shutil.copyfile(path, folder / "models" / path.name)
     for name in _BESIDE:
         shutil.copyfile(CHECKOUT / name, folder / name)
-    brought = wheels.wheels_for(platform)
+    brought = wheels.wheels_for(platform, pythons)
     (folder / "wheels").mkdir()
     for wheel in brought:
         shutil.copyfile(wheels.fetch(wheel), folder / "wheels" / wheel.file_name)

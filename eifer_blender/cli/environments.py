@@ -185,7 +185,7 @@ def _make(environment: Environment, folder: Path, base: str) -> None:
     log.unlink(missing_ok=True)
     with step(f"virtual environment of Python {'.'.join(map(str, environment.python))}"):
         pip = _make_venv(base, folder, log)
-    with step(f"packages: {', '.join(environment.packages[:4])} and {len(environment.packages) - 4} more"):
+    with step(f"{len(environment.packages)} packages, among them {', '.join(environment.packages[:4])}"):
         install_packages(pip, environment.packages, log)
     with step(f"import {environment.probe}"):
         _probe(environment, _python_of(folder))
@@ -203,7 +203,9 @@ def _make_venv(base: str, folder: Path, log: Path) -> list[str]:
     if subprocess.run([base, "-m", "pip", "--version"], capture_output=True).returncode != 0:
         raise EiferError(f"The Python at '{base}' has neither pip nor ensurepip; install python3-pip.")
     logged([base, "-m", "venv", "--without-pip", str(folder)], log)
-    return [base, "-m", "pip", "--python", str(_python_of(folder))]
+    pip = [base, "-m", "pip", "--python", str(_python_of(folder))]
+    logged([*pip, "install", "--only-binary=:all:", "--no-input", "pip"], log)
+    return pip
 
 
 def install_packages(pip: Sequence[str], packages: Sequence[str], log: Path) -> None:

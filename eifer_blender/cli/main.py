@@ -152,16 +152,21 @@ def _build_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--platform", choices=list(PLATFORMS), help="instead of this machine's")
     which.add_argument("--all", action="store_true", help="one zip for each platform")
     parser.add_argument(
+        "--test-cp314",
+        action="store_true",
+        help="bring wheels for Python 3.14 too, for a test in Debian's newest Blender (Linux)",
+    )
+    parser.add_argument(
         "-o", "--output", type=Path, default=environments.CHECKOUT / "dist", help="folder for the zips (dist)"
     )
 
 
 def _build(args: argparse.Namespace) -> int:
     from . import build
-    from .wheels import PLATFORMS, this_platform
+    from .wheels import PLATFORMS, PYTHONS, TEST_PYTHON, this_platform
 
     platforms = list(PLATFORMS) if args.all else [args.platform or this_platform()]
-    build.run(platforms, args.output)
+    build.run(platforms, args.output, (*PYTHONS, TEST_PYTHON) if args.test_cp314 else PYTHONS)
     return 0
 
 

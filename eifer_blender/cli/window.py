@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if not match:
         raise EiferError(f"'{args.size}' is not a size such as 1600x1000.")
     begun = time.monotonic()
-    extension = args.zip or _build_zip()
+    extension = args.zip or _build_zip(args.suite)
     debian = _debian(args.suite)
     work = _prepare(debian, extension)
     log = work / "window.log"
@@ -98,11 +98,13 @@ def run(args: argparse.Namespace) -> int:
     return 0 if ok else 1
 
 
-def _build_zip() -> Path:
+def _build_zip(suite: str) -> Path:
     """The extension for Linux, built into the cache."""
     folder = environments.cache_folder() / "window-zip"
     shutil.rmtree(folder, ignore_errors=True)
     arguments = ["build", "--platform", "linux-x64", "--output", str(folder)]
+    if suite == "sid":
+        arguments.append("--test-cp314")
     if environments.run_in(environments.ENVIRONMENTS["blender-4.5"], arguments):
         raise EiferError("The extension could not be built; see above.")
     return next(folder.glob("*.zip"))
