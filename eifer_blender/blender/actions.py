@@ -91,6 +91,14 @@ def find_channels(action: bpy.types.Action, datablock: bpy.types.ID, role: str) 
     return None
 
 
+def has_other_slots(action: bpy.types.Action, datablocks: Iterable[bpy.types.ID]) -> bool:
+    """Whether the action has a slot that animates something beside these data-blocks."""
+    if not SLOTTED:
+        return False
+    known = set(datablocks)
+    return any(set(slot.users()) - known for slot in action.slots)
+
+
 def _bag(channels: Channels, ensure: bool) -> object | None:
     """The owner of F-curves and groups: the action itself, or the channelbag of the slot.
 

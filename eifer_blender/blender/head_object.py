@@ -129,8 +129,11 @@ def armature_of(head: bpy.types.Object) -> bpy.types.Object:
 def mesh_keys(head: bpy.types.Object) -> bpy.types.Key:
     """The shape keys of a head; EiferError if they were removed."""
     keys = head.data.shape_keys
-    if keys is None or spaces.EXPRESSION_NAMES[0] not in keys.key_blocks:
-        raise EiferError(f"'{head.name}' has lost its shape keys; undo their removal or add a new head.")
+    names = set(keys.key_blocks.keys()) if keys else set()
+    lost = [name for name in spaces.EXPRESSION_NAMES + spaces.EYELID_NAMES if name not in names]
+    if lost:
+        which = f"the shape key '{lost[0]}'" if len(lost) == 1 else f"{len(lost)} of its shape keys"
+        raise EiferError(f"'{head.name}' has lost {which}; undo the removal or renaming, or add a new head.")
     return keys
 
 

@@ -372,10 +372,11 @@ class EIFER_PT_takes(_Panel, bpy.types.Panel):
         last = stamp["start_frame"] + stamp["frames"] - 1
         column = self.layout.column(align=True)
         column.scale_y = 0.85
-        column.label(text=f"From {stamp['source']}", icon="RNDCURVE")
+        column.label(text=f"From {stamp.get('source', 'a script')}", icon="RNDCURVE")
         column.label(text=f"Frames {stamp['start_frame']} to {last} at {stamp['fps']:g} fps", icon="BLANK1")
         column.label(text=f"{keys:,} keys", icon="BLANK1")
-        column.label(text=f"Model {stamp['model']['id']}", icon="BLANK1")
+        if "model" in stamp:
+            column.label(text=f"Model {stamp['model']['id']}", icon="BLANK1")
 
 
 CLASSES = (

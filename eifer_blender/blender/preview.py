@@ -8,6 +8,7 @@ same way: `restore` puts the record back. The computed frames are only a cache.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import NamedTuple
 
 import bpy
@@ -38,7 +39,11 @@ _frames: dict[int, _Frames] = {}
 
 
 def start(head: bpy.types.Object, take: TakeData, start_frame: int) -> None:
-    """Show a take on the head without baking it. Raises EiferError if its action is linked."""
+    """Show a take on the head without baking it.
+
+    Raises EiferError if its action is linked, or if the head has lost keys or its armature.
+    """
+    takes.targets(head)
     if not head.eifer.previewing:
         _record(head)
     names = head.data.shape_keys.key_blocks.keys()
@@ -82,14 +87,15 @@ def show(head: bpy.types.Object, frame: float) -> None:
     """Pose the head as the preview has it at a scene frame; the ends are held."""
     frames = _frames[head.session_uid]
     index = int(np.clip(round(frame) - frames.start_frame, 0, len(frames.keys) - 1))
-    blocks = head.data.shape_keys.key_blocks
+    keys = head.data.shape_keys
+    blocks = keys.key_blocks if keys else ()
     if len(blocks) != len(frames.buffer):
         raise EiferError(f"The shape keys of '{head.name}' changed; start the preview again.")
     blocks.foreach_get("value", frames.buffer)
     frames.buffer[frames.key_indices] = frames.keys[index]
     blocks.foreach_set("value", frames.buffer)
     # Blender 4.2 does not notice foreach_set on key values by itself.
-    head.data.shape_keys.update_tag()
+    keys.update_tag()
     _jaw_bone(head).rotation_quaternion = frames.jaw[index].tolist()
 
 
@@ -129,21 +135,21 @@ def _refresh_open_scenes() -> None:
         refresh(scene)
 
 
-_SHOWN_ROLES = (takes.EXPRESSION, takes.RIG)
+def _parts(head: bpy.types.Object) -> dict[str, bpy.types.ID]:
+    """What the preview changes, by role, as far as it is still there: users delete parts meanwhile."""
+    parts = {takes.EXPRESSION: head.data.shape_keys} if head.data.shape_keys else {}
+    with suppress(EiferError):
+        parts[takes.RIG] = head_object.armature_of(head)
+    return parts
 
 
 def _own_curves(head: bpy.types.Object) -> dict[str, dict[actions.CurveId, bpy.types.FCurve]]:
     """Curves of the head's present actions that would hide the preview, by role."""
-    blocks = takes.targets(head)
     own = {}
-    for role in _SHOWN_ROLES:
-        channels = actions.assigned(blocks[role])
+    for role, block in _parts(head).items():
+        channels = actions.assigned(block)
         curves = actions.curve_map(channels) if channels else {}
         own[role] = {curve_id: c for curve_id, c in curves.items() if curve_id in takes.OWN_CURVES[role]}
-        if own[role] and channels.action.library is not None:
-            raise EiferError(
-                f"The action '{channels.action.name}' is linked from another file; unlink it to preview."
-            )
     return own
 
 
@@ -154,6 +160,9 @@ def _jaw_bone(head: bpy.types.Object) -> bpy.types.PoseBone:
 def _record(head: bpy.types.Object) -> None:
     """Write down what the preview is about to change, and mute the curves that would hide it."""
     own = _own_curves(head)
+    linked = [curve.id_data for curves in own.values() for curve in curves.values() if curve.id_data.library]
+    if linked:
+        raise EiferError(f"The action '{linked[0].name}' is linked from another file; unlink it to preview.")
     blocks = head.data.shape_keys.key_blocks
     record = {
         "keys": {name: blocks[name].value for name in takes.KEY_NAMES},
@@ -169,22 +178,27 @@ def _record(head: bpy.types.Object) -> None:
 
 
 def restore(head: bpy.types.Object) -> None:
-    """Put back what the head's record says and forget it; does nothing without a record."""
+    """Put back what the head's record says and forget it; does nothing without a record.
+
+    Never fails, because loading, saving and undo rely on it: parts that are gone are passed over.
+    """
     text, head.eifer.preview_record, head.eifer.previewing = head.eifer.preview_record, "", False
     if not text:
         return
-    record = json.loads(text)
+    record, parts = json.loads(text), _parts(head)
     own = _own_curves(head)
     for role, muted in record["muted"].items():
         for path, index in muted:
-            if (path, index) in own[role]:
+            if (path, index) in own.get(role, ()):
                 own[role][path, index].mute = False
-    blocks = head.data.shape_keys.key_blocks
-    for name, value in record["keys"].items():
-        if name in blocks:
-            blocks[name].value = value
-    _jaw_bone(head).rotation_quaternion = record["jaw"]
-    for block in takes.targets(head).values():
+    if takes.EXPRESSION in parts:
+        blocks = parts[takes.EXPRESSION].key_blocks
+        for name, value in record["keys"].items():
+            if name in blocks:
+                blocks[name].value = value
+    if takes.RIG in parts:
+        _jaw_bone(head).rotation_quaternion = record["jaw"]
+    for block in (head, *parts.values()):
         block.update_tag(refresh={"TIME"})  # animated values are read from their curves again
 
 
@@ -195,7 +209,10 @@ def _on_frame_change(scene: bpy.types.Scene, _depsgraph: object = None) -> None:
         if head is None or head.session_uid != uid:
             head = next((obj for obj in scene.objects if obj.session_uid == uid), None)
         if head is not None and head.eifer.previewing:
-            show(head, scene.frame_current_final)
+            try:
+                show(head, scene.frame_current_final)
+            except EiferError:  # keys or the armature were changed meanwhile: the preview ends
+                stop(head)
 
 
 @persistent

@@ -67,19 +67,20 @@ def _model_changed(animation: bpy.types.PropertyGroup, context: bpy.types.Contex
     from . import session
 
     try:
-        session.match_chain(context.scene)
+        session.match_chain(animation.id_data)
     except EiferError as error:
-        context.scene.eifer.recording.notes = str(error)
+        animation.id_data.eifer.recording.notes = str(error)
         return
     _settings_changed(animation, context)
 
 
-def _settings_changed(_self: object, context: bpy.types.Context) -> None:
+def _settings_changed(settings: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
     """A changed setting makes the shown quality and a running preview old."""
     from . import preview
 
-    if not context.scene.eifer.recording.filling:
-        preview.refresh_soon(context.scene)
+    scene = settings.id_data  # not the context's: a script may set up another scene
+    if not scene.eifer.recording.filling:
+        preview.refresh_soon(scene)
 
 
 class EIFER_PG_channel(bpy.types.PropertyGroup):
@@ -219,7 +220,7 @@ class EIFER_PG_chain(bpy.types.PropertyGroup):
 def _preset_changed(chain: EIFER_PG_chain, context: bpy.types.Context) -> None:
     from . import session
 
-    session.load_preset(context.scene.eifer.recording)
+    session.load_preset(chain.id_data.eifer.recording)
     _settings_changed(chain, context)
 
 

@@ -56,6 +56,7 @@ class BakeWork:
     head: bpy.types.Object
     compute: Callable[[Progress], tuple[TakeData, list[keyframes.SparseKeys] | None, float]]
     options: dict  # name, start_frame, stamp, replace of `bake.bake_steps`
+    notes: tuple[str, ...] = ()  # what the user should know beside the notes of the take
 
 
 # --- recordings -----------------------------------------------------------------------------------
@@ -191,7 +192,10 @@ def _misfits(scene: bpy.types.Scene) -> list[str]:
     head = scene.eifer.head
     if head is None:
         return []
-    model = model_for(scene.eifer.animation.model, head_object.hash_of(head))
+    try:
+        model = model_for(scene.eifer.animation.model, head_object.hash_of(head))
+    except EiferError as error:  # a bad model is no reason not to open a recording
+        return [str(error)]
     return mapping.check_chain(model, chain_settings(scene.eifer.recording.chain))
 
 
@@ -351,7 +355,7 @@ def reload_work(scene: bpy.types.Scene) -> BakeWork:
         options=OpenOptions.from_json(json.dumps(stamp["options"])),
         tolerance=stamp["tolerance_mm"],
     )
-    return work.for_recording(
+    again = work.for_recording(
         recording,
         path=stamp["path"],
         absolute=stamp["absolute"],
@@ -359,6 +363,9 @@ def reload_work(scene: bpy.types.Scene) -> BakeWork:
         start_frame=stamp["start_frame"],
         replace=head.eifer.active_take,
     )
+    if recording.sha256 == stamp["sha256"]:
+        return again
+    return replace(again, notes=(f"'{stamp['source']}' has changed since the take was baked from it.",))
 
 
 def remap_work(scene: bpy.types.Scene) -> BakeWork:
@@ -443,10 +450,17 @@ def _model_stamp(model: mapping.ExpressionModel, path: str) -> dict:
     return {"id": model.metadata.id, "version": model.metadata.version, "path": path}
 
 
+_STAMP_FIELDS = {"source", "path", "absolute", "sha256", "options", "settings", "model", "tolerance_mm"}
+
+
 def _complete_stamp(take: bpy.types.PropertyGroup) -> dict:
     stamp = takes.read_stamp(take)
     if not stamp:
         raise EiferError(f"The actions of the take '{take.name}' were deleted; bake the recording again.")
+    if not stamp.keys() >= _STAMP_FIELDS:
+        raise EiferError(
+            f"The take '{take.name}' does not say what it was made from; bake the recording again."
+        )
     return stamp
 
 
@@ -501,9 +515,9 @@ def make_paths_relative(blend: str = "", *_args: object) -> None:
             stored.filepath = _stored_path(stored.filepath, stored.absolute, blend)
     for action in bpy.data.actions:
         if takes.STAMP in action and action.library is None:
-            stamp = json.loads(action[takes.STAMP])
+            stamp = takes.stamp_of(action)
             if stamp.get("path"):
-                stamp["path"] = _stored_path(stamp["path"], stamp["absolute"], blend)
+                stamp["path"] = _stored_path(stamp["path"], bool(stamp.get("absolute")), blend)
                 action[takes.STAMP] = json.dumps(stamp, sort_keys=True)
 
 

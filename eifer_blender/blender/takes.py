@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import muscles, spaces
 from ..errors import EiferError
+from ..pipeline import MAX_FRAMES
 from . import actions, head_object
 from .actions import Channels, CurveId
 
@@ -64,11 +65,15 @@ def add_to_list(head: bpy.types.Object, name: str, channels: dict[str, Channels]
 
 
 def replace(head: bpy.types.Object, index: int, channels: dict[str, Channels]) -> bpy.types.PropertyGroup:
-    """Put new channels in the place of a take's, for all its users (NLA strips among them)."""
+    """Put new channels in the place of a take's, for all its users (NLA strips among them).
+
+    An action that also animates something else, or is a take of another head too, stays as it was
+    for the others.
+    """
     take = head.eifer.takes[index]
     for role, one in channels.items():
         old = getattr(take, _POINTERS[role])
-        if old and old != one.action:
+        if old and old != one.action and not _has_other_owner(head, old):
             name = old.name
             old.user_remap(one.action)
             bpy.data.actions.remove(old)
@@ -138,13 +143,21 @@ def ensure_activity_properties(head: bpy.types.Object) -> None:
 
 
 def remove(head: bpy.types.Object, index: int) -> None:
-    """Remove a take. Curves that the animator keyed into its actions stay and keep playing."""
+    """Remove a take. Curves that the animator keyed into its actions stay and keep playing.
+
+    An action that is a take of another head too, as after duplicating a head, is only let go.
+    """
     take = head.eifer.takes[index]
     playing = is_playing(head, take)
     channels = channels_of(head, take)
     blocks = targets(head)
-    for role, one in channels.items():
-        actions.remove_curves(one, OWN_CURVES[role])
+    for role, one in list(channels.items()):
+        if _listed_by_others(head, one.action):
+            del channels[role]
+            if actions.is_assigned(blocks[role], one) and not _moves_others(head, blocks[role]):
+                actions.assign(blocks[role], None)
+        else:
+            actions.remove_curves(one, OWN_CURVES[role])
     for action in {one.action for one in channels.values()}:
         own = [one for one in channels.values() if one.action == action]
         if action.library is not None:
@@ -163,6 +176,29 @@ def remove(head: bpy.types.Object, index: int) -> None:
     head.eifer.active_take = max(0, min(index, len(head.eifer.takes) - 1))
     if playing:
         rest_pose(head)
+
+
+def _other_heads(head: bpy.types.Object) -> list[bpy.types.Object]:
+    return [obj for obj in bpy.data.objects if obj != head and head_object.is_head(obj) and obj.users_scene]
+
+
+def _listed_by_others(head: bpy.types.Object, action: bpy.types.Action) -> bool:
+    """Whether the action is a take of another head too: duplicates of a head share its takes."""
+    listed = (take for other in _other_heads(head) for take in other.eifer.takes)
+    return any(getattr(take, pointer) == action for take in listed for pointer in _POINTERS.values())
+
+
+def _moves_others(head: bpy.types.Object, block: bpy.types.ID) -> bool:
+    """Whether another head has the same shape keys or armature."""
+    return any(
+        block in (other.data.shape_keys, *(m.object for m in other.modifiers if m.type == "ARMATURE"))
+        for other in _other_heads(head)
+    )
+
+
+def _has_other_owner(head: bpy.types.Object, action: bpy.types.Action) -> bool:
+    """Whether the action is more than this head's take."""
+    return _listed_by_others(head, action) or actions.has_other_slots(action, targets(head).values())
 
 
 def _used_elsewhere(action: bpy.types.Action, take: bpy.types.PropertyGroup) -> bool:
@@ -203,12 +239,22 @@ def write_stamp(channels: Iterator[Channels], stamp: dict) -> None:
 
 
 def read_stamp(take: bpy.types.PropertyGroup) -> dict:
-    """Settings and provenance of a take; empty if its actions are gone."""
+    """Settings and provenance of a take; empty if its actions are gone or say nothing usable."""
     for pointer in _POINTERS.values():
         action = getattr(take, pointer)
         if action and STAMP in action:
-            return json.loads(action[STAMP])
+            return stamp_of(action)
     return {}
+
+
+def stamp_of(action: bpy.types.Action) -> dict:
+    """The stamp of an action; empty if it is damaged, since anybody may have edited the file."""
+    try:
+        stamp = json.loads(action[STAMP])
+        sound = 1 <= stamp["frames"] <= MAX_FRAMES and abs(stamp["start_frame"]) <= MAX_FRAMES
+        return stamp if sound and stamp["fps"] > 0 else {}
+    except (ValueError, TypeError, KeyError):
+        return {}
 
 
 def read_activity(head: bpy.types.Object, take: bpy.types.PropertyGroup) -> tuple[np.ndarray, np.ndarray]:

@@ -30,7 +30,7 @@ class BakeOperator(conditions.Checked):
         take, keys, error_mm = work.compute(lambda share, text: None)
         preview.stop(work.head)
         baked = bake.bake_take(work.head, take, keys=keys, error_mm=error_mm, **work.options)
-        return self._finish(context, take.notes, baked)
+        return self._finish(context, (*work.notes, *take.notes), baked)
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """With a window, work in a thread and watch it."""
@@ -93,7 +93,7 @@ class BakeOperator(conditions.Checked):
             self._show(context, 0.9 + 0.1 * share, "Writing the curves")
         except StopIteration as done:
             self._end(context)
-            return self._finish(context, self._take.notes, done.value)
+            return self._finish(context, (*self._work.notes, *self._take.notes), done.value)
         return {"RUNNING_MODAL"}
 
     def _show(self, context: bpy.types.Context, share: float, text: str) -> None:

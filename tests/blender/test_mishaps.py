@@ -1,0 +1,131 @@
+"""What users do to heads, takes and files between two clicks: nothing of theirs is lost, nothing crashes."""
+
+import shutil
+
+import bpy
+import numpy as np
+import pytest
+
+import eifer_blender
+from eifer_blender.blender import actions, bake, head_object, preview, takes
+
+
+def bake_take(head, take, **options):
+    return bake.bake_take(head, take, **({"name": "Take", "start_frame": 1, "stamp": {}} | options))
+
+
+def assert_plays(head, take):
+    bpy.context.scene.frame_set(30)
+    np.testing.assert_allclose(head_object.expression_of(head), take.parameters[29], atol=2e-6)
+
+
+@pytest.fixture
+def twin(scene, head, make_take):
+    """A second object with the mesh, the armature and the take of the baked head, as after Alt-D."""
+    bake_take(head, make_take())
+    other = head.copy()
+    scene.collection.objects.link(other)
+    scene.eifer.head = other
+    return other
+
+
+def test_removing_a_take_of_a_duplicate_leaves_the_first_head_animated(head, twin, make_take):
+    bpy.ops.eifer.remove_take()
+    assert len(twin.eifer.takes) == 0 and takes.is_playing(head, head.eifer.takes[0])
+    assert_plays(head, make_take())
+
+
+def test_replacing_a_take_of_a_duplicate_leaves_the_take_of_the_first_head(head, twin, make_take):
+    bake_take(twin, make_take(seed=2), replace=0)
+    assert_plays(twin, make_take(seed=2))
+    takes.activate(head, head.eifer.takes[0])
+    assert_plays(head, make_take())
+
+
+@pytest.mark.skipif(not actions.SLOTTED, reason="before Blender 4.4 an action animates one data-block")
+def test_replacing_a_take_keeps_what_else_its_action_animates(scene, head, make_take):
+    bake_take(head, make_take())
+    lamp = bpy.data.objects.new("Lamp", None)
+    scene.collection.objects.link(lamp)
+    action = actions.assigned(head).action
+    actions.assign(lamp, actions.Channels(action, action.slots.new("OBJECT", "Lamp")))
+    lamp.location.x = 3.0
+    lamp.keyframe_insert("location", frame=1)
+    bake_take(head, make_take(seed=2), replace=0)
+    lamp.location.x = 0.0
+    assert_plays(head, make_take(seed=2))
+    assert lamp.location.x == pytest.approx(3.0)
+
+
+def test_a_missing_shape_key_is_named_before_anything_is_written(head, recording):
+    head.data.shape_keys.key_blocks["exp010"].name = "smile"
+    for operator in (bpy.ops.eifer.bake_take, bpy.ops.eifer.preview):
+        with pytest.raises(RuntimeError, match="lost the shape key 'exp010'"):
+            operator()
+    assert not bpy.data.actions and not head.eifer.takes and not head.eifer.preview_record
+
+
+def test_a_preview_ends_by_itself_when_shape_keys_are_added(scene, head, recording):
+    bpy.ops.eifer.preview()
+    scene.frame_set(100)
+    assert np.abs(head_object.expression_of(head)).max() > 0.1
+    head.shape_key_add(name="mine")
+    scene.frame_set(101)
+    assert not head.eifer.previewing
+    np.testing.assert_array_equal(head_object.expression_of(head), 0.0)
+
+
+def test_a_preview_ends_cleanly_without_its_armature(scene, head, recording):
+    bpy.ops.eifer.preview()
+    scene.frame_set(100)
+    bpy.data.objects.remove(head_object.armature_of(head))
+    preview.stop(head)
+    assert max(abs(block.value) for block in head.data.shape_keys.key_blocks[1:53]) == 0.0
+
+
+def test_the_extension_can_be_disabled_while_a_broken_head_previews(scene, head, recording):
+    bpy.ops.eifer.preview()
+    bpy.data.objects.remove(head_object.armature_of(head))
+    eifer_blender.unregister()
+    eifer_blender.register()
+
+
+def test_a_script_can_set_up_another_scene(scene):
+    other = bpy.data.scenes.new("Other")
+    before = scene.eifer.recording.chain.window_ms
+    other.eifer.recording.chain.preset = "MMM"
+    assert other.eifer.recording.chain.window_ms == 500.0
+    assert scene.eifer.recording.chain.window_ms == before
+
+
+def test_a_recording_opens_although_the_chosen_model_is_gone(scene, head, sample):
+    scene.eifer.animation.model = "//gone.onnx"
+    assert bpy.ops.eifer.open_recording(filepath=str(sample)) == {"FINISHED"}
+    assert "does not exist" in scene.eifer.recording.notes
+
+
+@pytest.mark.parametrize("text", ["{", "[]", 7, '{"frames": 100000000000}', '{"version": 1}'])
+def test_a_damaged_stamp_is_one_sentence(head, make_take, tmp_path, text):
+    bake_take(head, make_take())
+    for action in bpy.data.actions:
+        action[takes.STAMP] = text
+    for operator in (bpy.ops.eifer.remap_take, bpy.ops.eifer.reload_take):
+        with pytest.raises(RuntimeError) as error:
+            operator()
+        assert "bake the recording again" in str(error.value) and "Traceback" not in str(error.value)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend"))
+    assert takes.read_stamp(head.eifer.takes[0]) == {}
+
+
+def test_baking_again_from_a_changed_file_says_so(scene, head, sample, tmp_path, capfd):
+    path = tmp_path / "recording.edf"
+    shutil.copy(sample, path)
+    bpy.ops.eifer.open_recording(filepath=str(path))
+    bpy.ops.eifer.bake_take()
+    bpy.ops.eifer.reload_take()
+    assert "has changed since" not in "".join(capfd.readouterr())
+    changed = bytearray(path.read_bytes())
+    changed[-1] ^= 1
+    path.write_bytes(changed)
+    bpy.ops.eifer.reload_take()
+    assert "has changed since" in "".join(capfd.readouterr())
