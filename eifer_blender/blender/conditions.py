@@ -31,6 +31,8 @@ def needs_head(context: bpy.types.Context) -> str:
                 f"'{block.name}' is linked from another file and cannot be animated here; "
                 "use Object > Library Override > Make on the head's collection"
             )
+    if rig.pose.bones[head_object.JAW_BONE].rotation_mode != "QUATERNION":
+        return f"The jaw bone of '{rig.name}' must turn by quaternions; set its rotation mode to Quaternion"
     if not any(obj == head for obj in context.scene.objects):
         return f"The head '{head.name}' is not in this scene; choose another one"
     return ""

@@ -129,3 +129,9 @@ def test_baking_again_from_a_changed_file_says_so(scene, head, sample, tmp_path,
     path.write_bytes(changed)
     bpy.ops.eifer.reload_take()
     assert "has changed since" in "".join(capfd.readouterr())
+
+
+def test_a_jaw_that_would_not_play_is_said_before_baking(head, recording):
+    head_object.armature_of(head).pose.bones[head_object.JAW_BONE].rotation_mode = "XYZ"
+    with pytest.raises(RuntimeError, match="set its rotation mode to Quaternion"):
+        bpy.ops.eifer.bake_take()
