@@ -7,6 +7,7 @@ samples until every segment is close enough, all segments of a curve at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -77,18 +78,31 @@ def _worst_of_each_segment(error: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return candidates[first]
 
 
-def reduce_take(values: np.ndarray, effects: np.ndarray, tolerance_mm: float) -> ReducedTake:
+def reduce_take(
+    values: np.ndarray,
+    effects: np.ndarray,
+    tolerance_mm: float,
+    tick: Callable[[], None] = lambda: None,
+) -> ReducedTake:
     """Reduce all columns of a take together.
 
     values: [frames, columns]. effects: metres that one unit of a column moves each vertex,
     [columns, V, 3]. The summed displacement of all columns' errors stays within `tolerance_mm`
-    for every vertex and frame.
+    for every vertex and frame. tick is called before each curve and may raise, to cancel.
     """
+
+    def reduce_all(share: float) -> list[SparseKeys]:
+        keys = []
+        for column, reach in enumerate(size):
+            tick()
+            keys.append(reduce_curve(values[:, column], share * tolerance_mm / reach))
+        return keys
+
     size = np.sqrt((effects.astype(np.float64) ** 2).sum(2)).max(1) * 1000.0
     size = np.maximum(size, 1e-6)
     share, best = 0.5, None
     for _ in range(8):
-        keys = [reduce_curve(values[:, c], share * tolerance_mm / size[c]) for c in range(values.shape[1])]
+        keys = reduce_all(share)
         error = _error_mm(values, keys, effects)
         if error <= tolerance_mm:
             best = ReducedTake(keys, error)
@@ -100,7 +114,7 @@ def reduce_take(values: np.ndarray, effects: np.ndarray, tolerance_mm: float) ->
         else:
             share *= 0.85 * tolerance_mm / error
     if best is None:  # a tolerance no reduction can meet: every sample becomes a key
-        keys = [reduce_curve(values[:, c], 0.0) for c in range(values.shape[1])]
+        keys = reduce_all(0.0)
         best = ReducedTake(keys, _error_mm(values, keys, effects))
     return best
 

@@ -1,6 +1,7 @@
 """Fewer keys stay within the tolerance that the animator asked for."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,3 +55,16 @@ def test_a_looser_tolerance_needs_fewer_keys():
         for mm in (0.02, 0.2, 2.0)
     ]
     assert counts[0] > counts[1] > counts[2]
+
+
+def test_reducing_a_long_take_can_be_cancelled():
+    seen = []
+
+    def tick():
+        seen.append(1)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        keyframes.reduce_take(smooth_take(100, 6), np.ones((6, 4, 3), dtype=np.float32), 0.1, tick)
+    assert len(seen) == 3

@@ -124,8 +124,12 @@ def reduce(
     head: ParametricHead, take: TakeData, tolerance_mm: float, progress: Progress = lambda share, text: None
 ) -> tuple[list[keyframes.SparseKeys], float]:
     """Reduced keys for the curves of a take and their error on the face in millimetres."""
-    progress(0.0, "Reducing the keys")
-    face = keyframes.reduce_take(face_columns(take.parameters), face_effects(head), tolerance_mm * _SAFETY)
+
+    def tick() -> None:
+        progress(0.9, "Reducing the keys")
+
+    columns, effects = face_columns(take.parameters), face_effects(head)
+    face = keyframes.reduce_take(columns, effects, tolerance_mm * _SAFETY, tick)
     activity = [
         keyframes.reduce_curve(take.activation.values[:, column], ACTIVITY_TOLERANCE)
         for column in _recorded(take)
