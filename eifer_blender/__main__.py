@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -9,7 +10,15 @@ def main() -> int:
     """Run the command line. Returns the exit code."""
     from .cli.main import run
 
-    return run(sys.argv[1:])
+    code = run(sys.argv[1:])
+    bpy = sys.modules.get("bpy")
+    if bpy is not None and bpy.app.version < (4, 3):
+        # As a Python module, Blender 4.2 crashes at the very end of a process in which a property had
+        # a callback, whoever registered it; all is done and written by now.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":
