@@ -10,8 +10,9 @@ import bpy
 import numpy as np
 
 from .. import keyframes, muscles, spaces
+from ..errors import EiferError
 from ..heads.head import ParametricHead
-from ..pipeline import Progress, TakeData
+from ..pipeline import MAX_FRAMES, Progress, TakeData
 from . import actions, head_object, takes
 from .actions import CurveId, Keys
 
@@ -78,6 +79,11 @@ def bake_steps(
     replace: index of the take to write over; else the take is new. Nothing that was there before
     changes until all is written: an error, or closing the generator early (Esc), leaves no trace.
     """
+    if start_frame + take.frames - 1 > MAX_FRAMES:
+        raise EiferError(
+            f"The take would end at frame {start_frame + take.frames - 1}, beyond Blender's {MAX_FRAMES}; "
+            "start it earlier."
+        )
     columns = _columns(take)
     frames = np.arange(take.frames, dtype=np.float32) + start_frame
     blocks = takes.targets(head)

@@ -177,6 +177,15 @@ def _record(head: bpy.types.Object) -> None:
             curve.mute = True
 
 
+def _read_record(text: str) -> dict:
+    """The record; an empty one if somebody damaged it, since there is nothing better to restore."""
+    try:
+        record = json.loads(text)
+        return {"keys": dict(record["keys"]), "jaw": list(record["jaw"]), "muted": dict(record["muted"])}
+    except (ValueError, KeyError, TypeError):
+        return {"keys": {}, "jaw": [1.0, 0.0, 0.0, 0.0], "muted": {}}
+
+
 def restore(head: bpy.types.Object) -> None:
     """Put back what the head's record says and forget it; does nothing without a record.
 
@@ -185,7 +194,7 @@ def restore(head: bpy.types.Object) -> None:
     text, head.eifer.preview_record, head.eifer.previewing = head.eifer.preview_record, "", False
     if not text:
         return
-    record, parts = json.loads(text), _parts(head)
+    record, parts = _read_record(text), _parts(head)
     own = _own_curves(head)
     for role, muted in record["muted"].items():
         for path, index in muted:

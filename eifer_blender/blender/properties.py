@@ -61,6 +61,15 @@ def _is_head(_self: object, obj: bpy.types.Object) -> bool:
     return head_object.is_head(obj)
 
 
+def _head_changed(eifer: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
+    """The button that stops a preview belongs to the chosen head, so no other head keeps one."""
+    from . import preview
+
+    for head in preview.previewing_heads():
+        if head != eifer.head and eifer.id_data.objects.get(head.name) == head:
+            preview.stop(head)
+
+
 def _model_changed(animation: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
     """Another model wants the signal chain it was made with."""
     from ..errors import EiferError
@@ -346,7 +355,11 @@ class EIFER_PG_scene(bpy.types.PropertyGroup):
     """The panel's settings."""
 
     head: PointerProperty(
-        name="Head", description="The head that the recording drives", type=bpy.types.Object, poll=_is_head
+        name="Head",
+        description="The head that the recording drives",
+        type=bpy.types.Object,
+        poll=_is_head,
+        update=_head_changed,
     )
     recording: PointerProperty(type=EIFER_PG_recording)
     animation: PointerProperty(type=EIFER_PG_animation)

@@ -47,11 +47,35 @@ def channels_of(head: bpy.types.Object, take: bpy.types.PropertyGroup) -> dict[s
     """Role -> channels of a take; roles whose action was deleted are left out."""
     found = {}
     for role, block in targets(head).items():
-        action = getattr(take, _POINTERS[role])
+        action = _action_of(take, role, block)
         channels = actions.find_channels(action, block, role) if action else None
         if channels:
             found[role] = channels
     return found
+
+
+def _action_of(take: bpy.types.PropertyGroup, role: str, block: bpy.types.ID) -> bpy.types.Action | None:
+    """The action of a take for a data-block.
+
+    Duplicating a head copies the actions that play, but not what the take list points to: the copy
+    that plays on the duplicate is the duplicate's take.
+    """
+    action, playing = getattr(take, _POINTERS[role]), actions.assigned(block)
+    if action and playing and playing.action != action and STAMP in action:
+        same = _take_id(playing.action) == _take_id(action) is not None
+        return playing.action if same else action
+    return action
+
+
+def _take_id(action: bpy.types.Action) -> str | None:
+    return stamp_of(action).get("id") if STAMP in action else None
+
+
+def adopt_copies(head: bpy.types.Object) -> None:
+    """Let the take list of a duplicated head point to the actions that were duplicated with it."""
+    for take in head.eifer.takes:
+        for role, block in targets(head).items():
+            setattr(take, _POINTERS[role], _action_of(take, role, block))
 
 
 def add_to_list(head: bpy.types.Object, name: str, channels: dict[str, Channels]) -> bpy.types.PropertyGroup:
@@ -70,6 +94,7 @@ def replace(head: bpy.types.Object, index: int, channels: dict[str, Channels]) -
     An action that also animates something else, or is a take of another head too, stays as it was
     for the others.
     """
+    adopt_copies(head)
     take = head.eifer.takes[index]
     for role, one in channels.items():
         old = getattr(take, _POINTERS[role])
@@ -105,6 +130,7 @@ def activate(head: bpy.types.Object, take: bpy.types.PropertyGroup) -> None:
     channels = channels_of(head, take)
     if not channels:
         raise EiferError(f"The actions of the take '{take.name}' were deleted; remove it and bake again.")
+    adopt_copies(head)
     rest_pose(head)  # what only the other take moved must not stay where it was
     for role, block in targets(head).items():
         protect(actions.assigned(block))
@@ -115,8 +141,14 @@ def activate(head: bpy.types.Object, take: bpy.types.PropertyGroup) -> None:
 
 def protect(channels: Channels | None) -> None:
     """Keep an action that is about to be displaced from vanishing at the next save."""
-    if channels and STAMP not in channels.action and channels.action.library is None:
+    if channels and channels.action.library is None and not _is_listed(channels.action):
         channels.action.use_fake_user = True
+
+
+def _is_listed(action: bpy.types.Action) -> bool:
+    """Whether the action is in the take list of any head, which keeps it."""
+    listed = (take for head in bpy.data.objects for take in head.eifer.takes)
+    return any(getattr(take, pointer) == action for take in listed for pointer in _POINTERS.values())
 
 
 def rest_pose(head: bpy.types.Object) -> None:
@@ -147,6 +179,7 @@ def remove(head: bpy.types.Object, index: int) -> None:
 
     An action that is a take of another head too, as after duplicating a head, is only let go.
     """
+    adopt_copies(head)
     take = head.eifer.takes[index]
     playing = is_playing(head, take)
     channels = channels_of(head, take)

@@ -8,6 +8,7 @@ import pytest
 
 import eifer_blender
 from eifer_blender.blender import actions, bake, head_object, preview, takes
+from eifer_blender.errors import EiferError
 
 
 def bake_take(head, take, **options):
@@ -135,3 +136,60 @@ def test_a_jaw_that_would_not_play_is_said_before_baking(head, recording):
     head_object.armature_of(head).pose.bones[head_object.JAW_BONE].rotation_mode = "XYZ"
     with pytest.raises(RuntimeError, match="set its rotation mode to Quaternion"):
         bpy.ops.eifer.bake_take()
+
+
+@pytest.fixture
+def duplicate(scene, head, recording):
+    """A head with a take and its Shift-D duplicate, whose actions Blender duplicates too."""
+    bpy.ops.eifer.bake_take(name="Take")
+    rig = head_object.armature_of(head)
+    for obj in (head, rig):
+        obj.select_set(True)
+    bpy.context.view_layer.objects.active = head
+    bpy.context.preferences.edit.use_duplicate_action = True
+    bpy.ops.object.duplicate()
+    return next(obj for obj in scene.objects if head_object.is_head(obj) and obj != head)
+
+
+def test_the_take_of_a_duplicated_head_is_its_own(scene, head, duplicate):
+    assert takes.is_playing(duplicate, duplicate.eifer.takes[0])
+    assert takes.is_playing(head, head.eifer.takes[0])
+    scene.eifer.head = duplicate
+    bpy.ops.eifer.remove_take()
+    scene.frame_set(200)
+    np.testing.assert_allclose(head_object.expression_of(duplicate), 0.0, atol=1e-6)
+    assert np.abs(head_object.expression_of(head)).max() > 0.5
+
+
+def test_hand_made_keys_on_a_duplicate_survive_a_new_take_and_saving(scene, head, duplicate, tmp_path):
+    smile = duplicate.data.shape_keys.key_blocks["mouthSmileLeft"]
+    smile.value = 0.3
+    smile.keyframe_insert("value", frame=5)
+    scene.eifer.head = duplicate
+    bpy.ops.eifer.bake_take(name="Second")
+    first = takes.channels_of(duplicate, duplicate.eifer.takes[0])[takes.EXPRESSION].action
+    name = first.name
+    path = str(tmp_path / "kept.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    assert name in bpy.data.actions
+
+
+def test_another_chosen_head_ends_the_preview_of_the_first(scene, head, recording):
+    bpy.ops.eifer.preview()
+    assert head.eifer.previewing
+    bpy.ops.eifer.add_head()
+    assert not head.eifer.previewing
+
+
+def test_a_damaged_record_of_a_preview_ends_it(scene, head, recording, tmp_path):
+    bpy.ops.eifer.preview()
+    head.eifer.preview_record = "{damaged"
+    bpy.ops.eifer.preview()
+    assert not head.eifer.previewing and not head.eifer.preview_record
+
+
+def test_a_take_beyond_the_last_frame_is_refused(head, make_take):
+    with pytest.raises(EiferError, match="start it earlier"):
+        bake.bake_take(head, make_take(), name="Late", start_frame=1_048_560, stamp={})
+    assert not bpy.data.actions
