@@ -48,11 +48,19 @@ def needs_editable_animation(context: bpy.types.Context) -> str:
     return ""
 
 
+def needs_open_recording(context: bpy.types.Context) -> str:
+    """A recording is open."""
+    if not context.scene.eifer.recording.filepath:
+        return "Open a recording in the panel 'Recording' first"
+    return ""
+
+
 def needs_recording(context: bpy.types.Context) -> str:
     """A recording is open and at least one of its channels has a muscle."""
+    reason = needs_open_recording(context)
+    if reason:
+        return reason
     recording = context.scene.eifer.recording
-    if not recording.filepath:
-        return "Open a recording in the panel 'Recording' first"
     if not any(channel.muscle != "NONE" and not channel.mute for channel in recording.channels):
         return "No channel has a muscle; choose one in the channel list"
     return ""

@@ -4,7 +4,7 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, StringProperty
 
 from ...recordings import FILE_EXTENSIONS
-from .. import preview, session
+from .. import conditions, preview, session
 from .base import report_errors
 
 
@@ -89,17 +89,13 @@ class EIFER_OT_open_recording(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class EIFER_OT_close_recording(bpy.types.Operator):
+class EIFER_OT_close_recording(conditions.Checked, bpy.types.Operator):
     """Close the recording; takes that were baked from it stay"""
 
     bl_idname = "eifer.close_recording"
     bl_label = "Close Recording"
     bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """A recording must be open."""
-        return bool(context.scene.eifer.recording.filepath)
+    needs = (conditions.needs_open_recording,)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Empty the panel."""
@@ -107,17 +103,13 @@ class EIFER_OT_close_recording(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class EIFER_OT_reset_channels(bpy.types.Operator):
+class EIFER_OT_reset_channels(conditions.Checked, bpy.types.Operator):
     """Forget the muscles, kinds and mutes chosen by hand and use what the names say"""
 
     bl_idname = "eifer.reset_channels"
     bl_label = "Reset to the Guesses"
     bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """A recording must be open."""
-        return bool(context.scene.eifer.recording.filepath)
+    needs = (conditions.needs_open_recording,)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Put the guesses back."""
