@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ pytest.importorskip("PIL")
 
 from PIL import Image
 
+from eifer_blender import pipeline, recordings, signals
 from eifer_blender.cli import demo, strips, video
 from eifer_blender.muscles import CHANNEL_COUNT, CHANNELS
 from eifer_blender.recordings.types import Annotation
@@ -128,3 +131,12 @@ def test_a_video_that_fails_leaves_no_file(tmp_path):
     with pytest.raises(RuntimeError):
         video.write_video(pictures(), tmp_path / "take.mp4", FPS)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_poses_of_a_table_are_the_moments_of_its_sheet():
+    recording = recordings.open_recording(Path(__file__).parent / "data" / "fridlund_emotions.csv")
+    settings = pipeline.TakeSettings(chain=signals.PRESETS["Animation"], fps=24.0)
+    activation = pipeline.process_recording(recording, settings)
+    take = pipeline.TakeData(activation, np.zeros((len(activation.values), 55)), 24.0)
+    moments = demo.key_moments(activation.values, demo.pose_annotations(take), 24.0)
+    assert list(moments.values()) == ["angry", "suprised", "sad", "fearful", "happy", "distugusted"]

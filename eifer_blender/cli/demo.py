@@ -191,7 +191,7 @@ def _write_table(path: Path, take: TakeData, log: Log) -> None:
 
 def _show(results: Results, recording: Recording, take: TakeData, log: Log, workers: int) -> None:
     """Video and contact sheet, rendered from the saved .blend."""
-    annotations = shown_annotations(recording.annotations, take)
+    annotations = shown_annotations(recording.annotations, take) or pose_annotations(take)
     strips = prepare_strips(take.activation.values, take.activation.present, take.fps, PANEL, annotations)
     with log.step("render") as say:
         try:
@@ -272,6 +272,14 @@ def shown_annotations(annotations: tuple[Annotation, ...], take: TakeData) -> li
     offset, duration = take.activation.offset, take.frames / take.fps
     moved = [Annotation(a.onset - offset, a.duration, a.text) for a in annotations]
     return [a for a in moved if 0 <= a.onset < duration]
+
+
+def pose_annotations(take: TakeData) -> list[Annotation]:
+    """The held poses of a table without time, by the labels of its rows."""
+    from ..signals import ChainSettings
+
+    hold = ChainSettings().hold_s  # the demo takes the defaults
+    return [Annotation(frame / take.fps, hold, text) for frame, text in take.activation.labels]
 
 
 def key_moments(activation: np.ndarray, annotations: tuple[Annotation, ...], fps: float) -> dict[int, str]:
