@@ -88,7 +88,8 @@ def find_channels(action: bpy.types.Action, datablock: bpy.types.ID, role: str) 
     for slot in action.slots:
         if slot.target_id_type == id_type(datablock) and slot.name_display == role:
             return Channels(action, slot)
-    return None
+    playing = assigned(datablock)  # the slot may have been renamed
+    return playing if playing and playing.action == action else None
 
 
 def has_other_slots(action: bpy.types.Action, datablocks: Iterable[bpy.types.ID]) -> bool:

@@ -91,6 +91,11 @@ def bake_steps(
         before = {role: actions.assigned(block) for role, block in blocks.items()}
     else:
         before = takes.channels_of(head, head.eifer.takes[replace])
+        linked = [one.action.name for one in before.values() if one.action.library is not None]
+        if linked:
+            raise EiferError(
+                f"The action '{linked[0]}' is linked from another file; bake a new take instead."
+            )
     channels = actions.new_channels(f"EIFER {name}", blocks)
     try:
         for number, column in enumerate(columns):

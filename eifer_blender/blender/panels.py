@@ -377,6 +377,9 @@ class EIFER_PT_takes(_Panel, bpy.types.Panel):
         column.label(text=f"{keys:,} keys", icon="BLANK1")
         if "model" in stamp:
             column.label(text=f"Model {stamp['model']['id']}", icon="BLANK1")
+        out_of_step = takes.out_of_step(context.scene, stamp)
+        if out_of_step:
+            _wrapped(self.layout, context, out_of_step, "ERROR")
 
 
 CLASSES = (

@@ -290,6 +290,14 @@ def stamp_of(action: bpy.types.Action) -> dict:
         return {}
 
 
+def out_of_step(scene: bpy.types.Scene, stamp: dict) -> str:
+    """A sentence if the scene's frame rate is no longer the one that the take was baked for."""
+    fps = scene.render.fps / scene.render.fps_base
+    if abs(fps - stamp["fps"]) < 1e-3:
+        return ""
+    return f"Baked for {stamp['fps']:g} fps, but the scene runs at {fps:g}; bake it again to stay in step."
+
+
 def read_activity(head: bpy.types.Object, take: bpy.types.PropertyGroup) -> tuple[np.ndarray, np.ndarray]:
     """Measured activity of a take: values float32 [frames, 22] and what was recorded, bool [frames, 22].
 

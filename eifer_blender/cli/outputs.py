@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ def _silent() -> Iterator[None]:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 1)
         yield
+        if os.name == "posix":
+            ctypes.CDLL(None).fflush(None)  # what Blender printed waits in C's buffer
     finally:
         os.dup2(kept, 1)
         os.close(kept)

@@ -193,3 +193,22 @@ def test_a_take_beyond_the_last_frame_is_refused(head, make_take):
     with pytest.raises(EiferError, match="start it earlier"):
         bake.bake_take(head, make_take(), name="Late", start_frame=1_048_560, stamp={})
     assert not bpy.data.actions
+
+
+def test_a_take_says_that_the_scene_runs_at_another_rate(scene, head, recording):
+    bpy.ops.eifer.bake_take()
+    stamp = takes.read_stamp(takes.selected(head))
+    assert takes.out_of_step(scene, stamp) == ""
+    scene.render.fps = 30
+    assert "24" in takes.out_of_step(scene, stamp) and "30" in takes.out_of_step(scene, stamp)
+
+
+def test_a_take_is_found_again_after_its_slot_was_renamed(scene, head, make_take):
+    if not actions.SLOTTED:
+        pytest.skip("before Blender 4.4 there are no slots")
+    bake.bake_take(head, make_take(), name="Take", start_frame=1, stamp={})
+    actions.assigned(head.data.shape_keys).slot.name_display = "Mine"
+    assert takes.is_playing(head, head.eifer.takes[0])
+    bake.bake_take(head, make_take(seed=3), name="Take", start_frame=1, stamp={}, replace=0)
+    scene.frame_set(20)
+    np.testing.assert_allclose(head_object.expression_of(head), make_take(seed=3).parameters[19], atol=2e-6)
