@@ -14,17 +14,23 @@ if TYPE_CHECKING:
     from ..pipeline import TakeData
 
 
+def _flush() -> None:
+    """Write out what waits in the buffers of Python and, where it can be reached, of C."""
+    sys.stdout.flush()
+    if os.name == "posix":
+        ctypes.CDLL(None).fflush(None)
+
+
 @contextmanager
 def _silent() -> Iterator[None]:
     """Keep Blender, which prints past Python, from naming the temporary file."""
-    sys.stdout.flush()
+    _flush()
     kept = os.dup(1)
     try:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 1)
         yield
-        if os.name == "posix":
-            ctypes.CDLL(None).fflush(None)  # what Blender printed waits in C's buffer
+        _flush()
     finally:
         os.dup2(kept, 1)
         os.close(kept)
