@@ -99,13 +99,16 @@ def show(head: bpy.types.Object, frame: float) -> None:
     _jaw_bone(head).rotation_quaternion = frames.jaw[index].tolist()
 
 
-def refresh(scene: bpy.types.Scene) -> None:
-    """Settings changed: compute the channels' quality and the previewing head's frames again."""
+def refresh(scene: bpy.types.Scene) -> bool:
+    """Settings changed: compute the channels' quality and the previewing head's frames again.
+
+    Returns whether that was possible; if not, the notes say why and the preview stays as it was.
+    """
     from . import session
 
     head, stored = scene.eifer.head, scene.eifer.recording
     if not stored.filepath:
-        return
+        return False
     try:
         if head is not None and head.eifer.previewing:
             take = session.compute_take(scene, head)
@@ -116,6 +119,8 @@ def refresh(scene: bpy.types.Scene) -> None:
             session.update_quality(scene)
     except EiferError as error:
         stored.notes = str(error)
+        return False
+    return True
 
 
 def refresh_soon(scene: bpy.types.Scene) -> None:

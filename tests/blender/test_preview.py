@@ -1,5 +1,7 @@
 """The live preview shows the take and leaves no trace."""
 
+from pathlib import Path
+
 import bpy
 import numpy as np
 import pytest
@@ -167,3 +169,26 @@ def test_a_running_preview_can_be_stopped_after_the_recording_was_closed(scene, 
     assert bpy.ops.eifer.preview.poll()
     bpy.ops.eifer.preview()
     assert not preview.previewing_heads()
+
+
+def test_opening_another_recording_changes_the_preview(scene, head, recording):
+    bpy.ops.eifer.preview()
+    scene.frame_set(20)
+    before = head_object.expression_of(head)
+    poses = Path(__file__).parents[1] / "data" / "fridlund_emotions.csv"
+    bpy.ops.eifer.open_recording(filepath=str(poses))
+    assert preview.is_shown(head)
+    scene.frame_set(20)
+    assert np.abs(head_object.expression_of(head) - before).max() > 0.5
+
+
+def test_opening_a_recording_that_cannot_be_shown_ends_the_preview(scene, head, recording, tmp_path):
+    bpy.ops.eifer.preview()
+    scene.frame_set(190)
+    slow = tmp_path / "slow.csv"
+    rows = "\n".join(f"{i / 100:.2f},{(-1) ** i}" for i in range(1500))
+    slow.write_text(f"time,Zyg li\n{rows}\n")
+    bpy.ops.eifer.open_recording(filepath=str(slow))
+    assert not head.eifer.previewing
+    np.testing.assert_array_equal(head_object.expression_of(head), 0.0)
+    assert "too low" in scene.eifer.recording.notes

@@ -85,6 +85,9 @@ class EIFER_OT_open_recording(bpy.types.Operator):
     def _open(self, context: bpy.types.Context) -> set[str]:
         """Open the file and fill the panel; on an error the panel keeps the recording it had."""
         recording = session.open_into(context.scene, self.filepath, self._options())
+        head = context.scene.eifer.head
+        if head is not None and head.eifer.previewing and not preview.refresh(context.scene):
+            preview.stop(head)
         self.report({"INFO"}, f"{recording.source.name}: {context.scene.eifer.recording.summary}")
         return {"FINISHED"}
 
