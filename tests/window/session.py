@@ -200,6 +200,7 @@ def session() -> Steps:
     yield from open_recording()
     yield from screenshot("4_recording")
     yield from preview()
+    yield from cancel_bake()
     yield from bake()
     yield from play()
     yield from disable()
@@ -242,6 +243,27 @@ def preview() -> Steps:
     if key_values() != rest:
         raise AssertionError("the preview left its values on the face")
     bpy.context.scene.frame_set(1)
+
+
+def animation() -> bpy.types.PropertyGroup:
+    """The settings of the panel "Animation"."""
+    return bpy.context.scene.eifer.animation
+
+
+def cancel_bake() -> Steps:
+    """Start a long bake with a click and stop it with a real Esc: nothing may be left of it."""
+    scene, actions = bpy.context.scene, len(bpy.data.actions)
+    fps = scene.render.fps
+    scene.render.fps, animation().keys, animation().tolerance_mm = 240, "REDUCED", 0.002
+    yield from click("eifer.bake_take")
+    yield from wait_for(lambda: animation().progress > 0.0, "the bake shows its progress")
+    xdotool("key", "Escape")
+    yield from wait_for(lambda: animation().progress == 0.0, "Esc ended the bake")
+    if len(head().eifer.takes) or len(bpy.data.actions) != actions:
+        raise AssertionError("the cancelled bake left something")
+    bpy.context.scene.render.fps = fps
+    animation().property_unset("keys")
+    animation().property_unset("tolerance_mm")
 
 
 def bake() -> Steps:
