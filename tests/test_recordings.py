@@ -637,3 +637,14 @@ def test_damaged_real_files(write, name, damage, keep):
         at = int(where * len(content)) if where > 0.5 else int(where * min(len(content), 1024))
         content[at : at + len(patch)] = patch
     opens_or_refuses(write(bytes(content), "fuzz.dat"))
+
+
+def test_bdf_keeps_its_24_bits(tmp_path):
+    from edfio import Bdf, BdfSignal
+
+    wave = np.sin(np.arange(2000) * 0.3) * 50.0
+    signal = BdfSignal(wave, 1000, label="Zyg li", physical_dimension="uV", physical_range=(-100, 100))
+    Bdf([signal]).write(tmp_path / "a.bdf")
+    stream = open_recording(tmp_path / "a.bdf").streams[0]
+    assert stream.rate == 1000 and stream.channels[0].muscle == "zygomaticus_l"
+    np.testing.assert_allclose(stream.samples[:, 0], wave, atol=200 / 2**24 + 1e-5)

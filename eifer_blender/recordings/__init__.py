@@ -4,7 +4,7 @@ from .edf import write_edf
 from .reader import Inspection, StreamView, inspect_recording, open_recording
 from .types import Annotation, Channel, Kind, Recording, Stream
 
-FILE_EXTENSIONS = (".csv", ".tsv", ".txt", ".edf")
+FILE_EXTENSIONS = (".csv", ".tsv", ".txt", ".edf", ".bdf")
 """Endings that the file browser and dropping offer; the reader itself goes by content."""
 
 FILE_EXTENSIONS = (".edf", ".bdf", ".csv", ".tsv", ".txt")
