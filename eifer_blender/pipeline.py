@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import muscles, spaces
+from . import spaces
 from .errors import EiferError
 from .recordings.types import Kind, Recording
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float, str], None]
 """Called with the share done (0..1) and what is being done; may raise `CancelledError`."""
-
-MAX_FRAMES = 1_048_574  # Blender's last frame
 
 
 class CancelledError(Exception):
@@ -136,11 +134,6 @@ def make_take(
 
     progress(0.0, "Processing the signals")
     activation = process_recording(recording, settings)
-    if len(activation.values) > MAX_FRAMES:
-        raise EiferError(
-            f"The take would have {len(activation.values)} frames, more than Blender's {MAX_FRAMES}; "
-            "set the take's length."
-        )
     take = express_take(activation, model, settings.gain, settings.smoothing_ms, progress)
     notes = (*activation.notes, *mapping.check_chain(model, settings.chain))
     return replace(take, notes=notes)
@@ -172,8 +165,3 @@ def parameter_table(take: TakeData, start_frame: int = 0) -> str:
     head = ",".join(("frame", "seconds", *names))
     lines = (f"{int(r[0])},{r[1]:.6f}," + ",".join(f"{v:.6g}" for v in r[2:]) for r in rows)
     return "\n".join((head, *lines)) + "\n"
-
-
-def used_channels(activation: Activation) -> list[str]:
-    """Muscle channels that the recording has in at least one frame."""
-    return [name for name, here in zip(muscles.CHANNELS, activation.present.any(0), strict=True) if here]

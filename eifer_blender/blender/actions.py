@@ -15,7 +15,7 @@ import numpy as np
 
 SLOTTED = bpy.app.version >= (4, 4, 0)
 
-CONSTANT, LINEAR, BEZIER = 0, 1, 2
+LINEAR, BEZIER = 1, 2  # order of the interpolation enum, after CONSTANT
 _ALIGNED_HANDLE = 3  # order of the handle type enum: FREE, AUTO, VECTOR, ALIGNED
 
 CurveId = tuple[str, int]  # data path relative to the data-block, array index

@@ -12,7 +12,8 @@ import numpy as np
 from .. import keyframes, muscles, spaces
 from ..errors import EiferError
 from ..heads.head import ParametricHead
-from ..pipeline import MAX_FRAMES, Progress, TakeData
+from ..pipeline import Progress, TakeData
+from ..signals import MAX_FRAMES
 from . import actions, head_object, takes
 from .actions import CurveId, Keys
 
@@ -26,6 +27,7 @@ class Baked:
     """What bake did."""
 
     name: str
+    start_frame: int
     frames: int
     curves: int
     keys: int
@@ -118,7 +120,7 @@ def bake_steps(
         entry = takes.replace(head, replace, channels)
     takes.activate(head, entry)
     count = sum(len(k.indices) for k in keys) if keys else len(columns) * take.frames
-    return Baked(entry.name, take.frames, len(columns), count, error_mm)
+    return Baked(entry.name, start_frame, take.frames, len(columns), count, error_mm)
 
 
 def bake_take(head: bpy.types.Object, take: TakeData, **options: object) -> Baked:

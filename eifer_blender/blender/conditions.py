@@ -8,6 +8,7 @@ import bpy
 
 from ..errors import EiferError
 from . import head_object, takes
+from .properties import NO_MUSCLE
 
 Condition = Callable[[bpy.types.Context], str]
 """Returns the reason against, or an empty string."""
@@ -61,7 +62,7 @@ def needs_recording(context: bpy.types.Context) -> str:
     if reason:
         return reason
     recording = context.scene.eifer.recording
-    if not any(channel.muscle != "NONE" and not channel.mute for channel in recording.channels):
+    if not any(channel.muscle != NO_MUSCLE and not channel.mute for channel in recording.channels):
         return "No channel has a muscle; choose one in the channel list"
     return ""
 

@@ -21,6 +21,7 @@ from ..heads.head import ParametricHead
 from ..pipeline import ChannelChoice, Progress, TakeData, TakeSettings
 from ..recordings.types import Kind, Recording
 from . import bake, head_object, takes
+from .properties import NO_MUSCLE
 
 # Panel property -> field of signals.ChainSettings; mains and sides are translated by hand.
 _CHAIN_FIELDS = (
@@ -135,7 +136,7 @@ def _fill_channels(stored: bpy.types.PropertyGroup, recording: Recording) -> Non
             item.name = channel.name
             item.stream, item.column = stream_number, column
             item.unit = channel.unit
-            item.found_muscle = channel.muscle or "NONE"
+            item.found_muscle = channel.muscle or NO_MUSCLE
             item.found_kind = channel.kind.name
             item.doubtful = channel.doubtful
     reset_channels(stored)
@@ -243,7 +244,7 @@ def _choices(stored: bpy.types.PropertyGroup) -> tuple[ChannelChoice, ...]:
         ChannelChoice(
             item.stream,
             item.column,
-            None if item.muscle == "NONE" else item.muscle,
+            None if item.muscle == NO_MUSCLE else item.muscle,
             Kind[item.kind],
             item.mute,
         )
@@ -476,9 +477,9 @@ def _find_source(stamp: dict) -> str:
     )
 
 
-def after_bake(scene: bpy.types.Scene, baked: bake.Baked, start_frame: int) -> None:
+def after_bake(scene: bpy.types.Scene, baked: bake.Baked) -> None:
     """Make room for the take on the timeline and show its first state."""
-    last = start_frame + baked.frames - 1
+    last = baked.start_frame + baked.frames - 1
     if scene.eifer.animation.extend_scene and scene.frame_end < last:
         scene.frame_end = last
     scene.frame_set(scene.frame_current)

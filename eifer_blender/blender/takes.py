@@ -15,12 +15,11 @@ import numpy as np
 
 from .. import muscles, spaces
 from ..errors import EiferError
-from ..pipeline import MAX_FRAMES
+from ..signals import MAX_FRAMES
 from . import actions, head_object
 from .actions import Channels, CurveId
 
 EXPRESSION, ACTIVITY, RIG = "Expression", "Muscle activity", "Rig"
-ROLES = (EXPRESSION, ACTIVITY, RIG)
 _POINTERS = {EXPRESSION: "action_keys", ACTIVITY: "action_head", RIG: "action_rig"}
 
 STAMP = "eifer_take"

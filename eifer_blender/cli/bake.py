@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     work = session.bake_work(scene, name=args.take)
     take, keys, error = work.compute(lambda share, text: None)
     baked = bake.bake_take(head, take, keys=keys, error_mm=error, **work.options)
-    session.after_bake(scene, baked, args.start)
+    session.after_bake(scene, baked)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     save_blend(args.output)
     for note in take.notes:

@@ -169,10 +169,6 @@ def _tensor(data: memoryview) -> tuple[str, int]:
     return name, max([1, *dims])
 
 
-def _foreign_operators(domain: str) -> EiferError:
-    return EiferError(f"The model file uses operators of the domain '{domain[:40]}', not ONNX's own.")
-
-
 def _value_name(data: memoryview) -> str:
     return next((_text(field) for field in _fields(data) if field.number == 1), "")
 

@@ -1,11 +1,12 @@
 """`Recording` -> `Activation`: the chain from samples to muscle activity per video frame."""
 
-from .activation import Activation, ChannelQuality, Status
+from .activation import MAX_FRAMES, Activation, ChannelQuality, Status
 from .chain import is_pose_table, process
 from .poses import pose_values, process_poses
 from .settings import PRESETS, ChainSettings
 
 __all__ = [
+    "MAX_FRAMES",
     "PRESETS",
     "Activation",
     "ChainSettings",

@@ -7,6 +7,10 @@ from enum import StrEnum
 
 import numpy as np
 
+from ..errors import EiferError
+
+MAX_FRAMES = 1_048_574  # as many as a scene of Blender has
+
 
 class Status(StrEnum):
     """Mark of one muscle channel."""
@@ -59,3 +63,9 @@ class Activation:
     def frames(self) -> int:
         """Number of frames."""
         return len(self.values)
+
+
+def check_frames(count: int) -> None:
+    """EiferError unless a take can have so many frames."""
+    if not 1 <= count <= MAX_FRAMES:
+        raise EiferError(f"{count} frames are asked for; choose from 1 to {MAX_FRAMES}.")

@@ -17,7 +17,7 @@ from ..errors import EiferError
 from ..muscles import CHANNEL_COUNT, CHANNELS, OTHER_SIDE, channel_index
 from ..recordings.guess import excerpt, hugs_zero
 from ..recordings.types import Channel, Kind, Recording, Stream
-from .activation import Activation, ChannelQuality, Status
+from .activation import Activation, ChannelQuality, Status, check_frames
 from .dynamics import attack_release
 from .envelope import integrate, interpolate, window_mean
 from .filters import GOOD_RATE, band, fill_gaps, mains_lines, mmm_filter, sections, zero_phase
@@ -26,7 +26,6 @@ from .quality import Findings, find, flat_stretches, judge
 from .settings import ChainSettings
 
 USED_KINDS = (Kind.RAW, Kind.RECTIFIED, Kind.ENVELOPE, Kind.ACTIVATION)
-MOST_FRAMES = 1_048_574  # as many as a scene of Blender has
 _GROUP_SAMPLES = 4_000_000  # samples filtered at once, which bounds the memory of long recordings
 _MMM_FPS = 30.0
 
@@ -113,8 +112,7 @@ def _frame_count(
         frames = int(np.floor((end - offset) * fps + 1e-6)) + 1
         if frames < 1:
             raise EiferError(f"The recording ends at {end:.2f} s, before the first frame at {offset:.2f} s.")
-    if not 1 <= frames <= MOST_FRAMES:
-        raise EiferError(f"{frames} frames are asked for; choose from 1 to {MOST_FRAMES}.")
+    check_frames(frames)
     return int(frames)
 
 

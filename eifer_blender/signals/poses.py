@@ -10,11 +10,10 @@ import numpy as np
 from ..errors import EiferError
 from ..muscles import CHANNEL_COUNT, CHANNELS, OTHER_SIDE, channel_index
 from ..recordings.types import Kind, Recording
-from .activation import Activation, ChannelQuality, Status
+from .activation import Activation, ChannelQuality, Status, check_frames
 from .normalise import Level, apply, contracts, scales
 from .settings import ChainSettings
 
-_MOST_FRAMES = 1_048_574
 _LEAST_ROWS = 3  # fewer rows say nothing about rest
 
 
@@ -94,8 +93,7 @@ def process_poses(
     cycle = settings.hold_s + settings.transition_s
     total = len(poses) * cycle - settings.transition_s
     count = frames if frames is not None else max(1, int(np.floor((total - offset) * fps + 1e-6)) + 1)
-    if not 1 <= count <= _MOST_FRAMES:
-        raise EiferError(f"{count} frames are asked for; choose from 1 to {_MOST_FRAMES}.")
+    check_frames(count)
     times = np.clip(np.arange(count) / fps + offset, 0.0, total)
     first = np.minimum((times / cycle + 1e-9).astype(np.int64), len(poses) - 1)
     second = np.minimum(first + 1, len(poses) - 1)

@@ -4,7 +4,7 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ...pipeline import CancelledError
-from .. import bake, conditions, jobs, preview, session, takes
+from .. import bake, conditions, jobs, preview, session
 from .base import redraw, report_errors
 
 _TICK = 0.05  # seconds between two looks at the thread
@@ -41,7 +41,6 @@ class BakeOperator(conditions.Checked):
     @report_errors
     def _start(self, context: bpy.types.Context) -> set[str]:
         self._work = self.prepare(context)
-        self._head_name = self._work.head.name
         self._job = jobs.Job(self._work.compute)
         self._steps = None
         self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
@@ -108,16 +107,11 @@ class BakeOperator(conditions.Checked):
         self._show(context, 0.0, "")
 
     def _finish(self, context: bpy.types.Context, notes: tuple[str, ...], baked: bake.Baked) -> set[str]:
-        session.after_bake(context.scene, baked, self._start_of(baked, context))
+        session.after_bake(context.scene, baked)
         for note in notes:
             self.report({"WARNING"}, note)
         self.report({"INFO"}, session.describe(baked))
         return {"FINISHED"}
-
-    @staticmethod
-    def _start_of(_baked: bake.Baked, context: bpy.types.Context) -> int:
-        head = context.scene.eifer.head
-        return takes.read_stamp(takes.selected(head))["start_frame"]
 
 
 _LOOKING_AROUND = {"MIDDLEMOUSE", "WHEELUPMOUSE", "WHEELDOWNMOUSE", "MOUSEMOVE", "INBETWEEN_MOUSEMOVE"}

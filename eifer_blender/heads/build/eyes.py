@@ -40,12 +40,6 @@ def _iris_profile() -> list[tuple[float, float]]:
     return [(r, base - d) for r, d in depths] + [(IRIS_RADIUS * 0.995, base - 0.0002)]
 
 
-def ring_slices() -> dict[str, slice]:
-    """Where the rings of one eyeball lie in its vertex list, by name."""
-    outer = 1 + SEGMENTS * len(_profile()) + 1
-    return {"outer": slice(0, outer), "iris": slice(outer, outer + SEGMENTS * len(_iris_profile()))}
-
-
 def eyeball(centre: np.ndarray, side: int) -> Part:
     """One eyeball about `centre`; side +1 is the subject's left, -1 its mirror image."""
     angle = 2 * np.pi * np.arange(SEGMENTS) / SEGMENTS
