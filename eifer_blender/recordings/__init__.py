@@ -1,11 +1,9 @@
 """Files -> `Recording`: streams of channels with name, unit, kind and muscle, and annotations."""
 
+from .blocks import BlockSamples
 from .edf import write_edf
 from .reader import Inspection, StreamView, inspect_recording, open_recording
 from .types import Annotation, Channel, Kind, Recording, Stream
-
-FILE_EXTENSIONS = (".csv", ".tsv", ".txt", ".edf", ".bdf")
-"""Endings that the file browser and dropping offer; the reader itself goes by content."""
 
 FILE_EXTENSIONS = (".edf", ".bdf", ".csv", ".tsv", ".txt")
 """Endings that a file browser offers; what a file is, its content decides."""
@@ -13,6 +11,7 @@ FILE_EXTENSIONS = (".edf", ".bdf", ".csv", ".tsv", ".txt")
 __all__ = [
     "FILE_EXTENSIONS",
     "Annotation",
+    "BlockSamples",
     "Channel",
     "Inspection",
     "Kind",

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import EiferError
+from .blocks import BlockSamples, excerpt_rows, scale
 from .guess import assign_muscles, guess_kind, to_microvolts
 from .options import Options, kind_of, muscle_of, per_channel
 from .types import Channel, Kind
@@ -16,12 +17,14 @@ from .types import Channel, Kind
 def make_channels(
     names: Sequence[str],
     units: Sequence[str],
-    samples: np.ndarray,
+    samples: np.ndarray | BlockSamples,
     rate: float | None,
     options: Options,
     levels: bool = False,
-) -> tuple[tuple[Channel, ...], np.ndarray, list[str]]:
-    """(channels, samples float32 [n, channels] in microvolts where they are muscles, notes).
+) -> tuple[tuple[Channel, ...], np.ndarray | BlockSamples, list[str]]:
+    """(channels, samples [n, channels] in microvolts where they are muscles, notes).
+
+    An array is scaled in place; of samples in a file only an excerpt is read.
 
     What the caller states in `options` goes before any guess. Raises EiferError if a statement
     does not fit the file. `levels` says that the layout (poses, numbered video frames) holds levels of
@@ -30,24 +33,26 @@ def make_channels(
     kinds = [kind_of(k) for k in per_channel(options.kinds, names, "kind")]
     given_units = per_channel(options.units, names, "unit")
     muscles = per_channel(options.muscles, names, "muscle")
+    look = excerpt_rows(samples)
     channels = []
     for i, name in enumerate(names):
         unit = units[i] if given_units[i] is None else str(given_units[i])
         kind, doubtful = kinds[i], False
-        if kind is None and levels and _is_level(samples[:, i]):
+        if kind is None and levels and _is_level(look[:, i]):
             kind = Kind.ENVELOPE
         if kind is None:
-            kind, doubtful = guess_kind(name, unit, samples[:, i], rate)
+            kind, doubtful = guess_kind(name, unit, look[:, i], rate)
             if muscles[i] and kind in (Kind.EVENT, Kind.OTHER):
-                kind, doubtful = guess_kind("Zyg left", unit, samples[:, i], rate).kind, True
+                kind, doubtful = guess_kind("Zyg left", unit, look[:, i], rate).kind, True
         channels.append(Channel(name, unit, kind, muscle_of(muscles[i]), doubtful))
     _refuse_twice(channels)
     blocked = [i for i, m in enumerate(muscles) if m is not None and not m]
     channels, notes = assign_muscles(channels, [rate] * len(channels))
     for i in blocked:  # the caller says: no muscle
         channels[i] = replace(channels[i], muscle=None)
-    channels, unit_notes = to_microvolts(channels, samples, [u is not None for u in given_units])
-    return tuple(channels), samples, [*notes, *unit_notes, *_percent(channels, samples)]
+    channels, factors, unit_notes = to_microvolts(channels, look, [u is not None for u in given_units])
+    percent_notes = _percent(channels, factors)
+    return tuple(channels), scale(samples, factors), [*notes, *unit_notes, *percent_notes]
 
 
 def _is_level(column: np.ndarray) -> bool:
@@ -68,12 +73,12 @@ def _refuse_twice(channels: Sequence[Channel]) -> None:
             taken[channel.muscle] = channel.name
 
 
-def _percent(channels: list[Channel], samples: np.ndarray) -> list[str]:
-    """Activations in per cent become 0..1, in place."""
+def _percent(channels: list[Channel], factors: np.ndarray) -> list[str]:
+    """Activations in per cent become 0..1; both arguments are changed in place."""
     notes = []
     for i, channel in enumerate(channels):
         if channel.kind is Kind.ACTIVATION and "%" in f"{channel.unit} {channel.name}":
-            samples[:, i] *= np.float32(0.01)
+            factors[i] = 0.01
             channels[i] = replace(channel, unit="")
             notes.append(f"'{channel.name}' was read as per cent of the maximum.")
     return notes

@@ -23,7 +23,7 @@ from ..dependencies import require
 from ..errors import EiferError
 from .channels import make_channels
 from .options import Options, per_channel
-from .types import Annotation, Channel, Recording, Stream
+from .types import Annotation, Channel, Opened, Recording, Stream
 
 _MOST_SIGNALS = 2048
 _MOST_ANNOTATIONS = 100_000
@@ -142,23 +142,16 @@ def _is_annotation(label: str) -> bool:
     return label in ("EDF Annotations", "BDF Annotations")
 
 
-def open_edf(path: Path, options: Options, sha256: str) -> Recording:
-    """The whole file as a `Recording`; one stream for each sampling rate."""
-    header = read_header(path)
-    signals, annotations, notes = _read(path, header)
-    streams = _streams(header, options, path.stem, signals, header.records, notes)
-    return Recording(streams, annotations, path, header.format, sha256, (*header.notes, *notes))
-
-
-def look_at_edf(path: Path, options: Options) -> tuple[Recording, tuple[int, ...]]:
-    """(recording of the first seconds, rows per stream): enough for a dialog."""
+def open_edf(path: Path, options: Options, look: bool = False) -> Opened:
+    """A stream for each sampling rate; a look reads the first seconds only."""
     header = read_header(path)
     notes: list[str] = []
-    records = min(header.records, max(1, int(np.ceil(10.0 / header.record_seconds))))
-    signals, _, read_notes = _read(path, header, records)
-    streams = _streams(header, options, path.stem, signals, records, notes)
-    rows = tuple(len(s.samples) // records * header.records for s in streams)
-    return Recording(streams, (), path, header.format, "", (*header.notes, *read_notes, *notes)), rows
+    records = min(header.records, max(1, int(np.ceil(10.0 / header.record_seconds)))) if look else None
+    signals, annotations, read_notes = _read(path, header, records)
+    streams = _streams(header, options, path.stem, signals, records or header.records, notes)
+    recording = Recording(streams, annotations, path, header.format, "", (*header.notes, *read_notes, *notes))
+    rows = tuple(len(s.samples) // records * header.records for s in streams) if records else None
+    return Opened(recording, rows=rows)
 
 
 def _streams(

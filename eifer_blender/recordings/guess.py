@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..muscle_names import match_name, match_names
+from .blocks import LOOK
 from .types import Channel, Kind
 
-LOOK = 60_000  # samples of a channel that are looked at for a guess
 LOWEST_RAW_RATE = 400.0  # below this a raw channel is aliased, an envelope serves better
 HIGHEST_UV = 5_000.0  # no surface EMG has a larger RMS; more means that the unit is wrong
 _HIGHEST_DOUBTED_UV = 1_000.0
@@ -202,14 +202,17 @@ def assign_muscles(
 
 def to_microvolts(
     channels: Sequence[Channel], samples: np.ndarray, given: Sequence[bool]
-) -> tuple[list[Channel], list[str]]:
-    """Scale muscle channels of `samples` [n, channels] to microvolts, in place.
+) -> tuple[list[Channel], np.ndarray, list[str]]:
+    """(channels in microvolts, factors float32 [channels], notes) for muscle channels of `samples`.
+
+    `samples` [n, channels] may be an excerpt; nothing is scaled here.
 
     `given[i]` says that the caller stated the unit, which is then believed. A stated voltage that
     would be absurd for surface EMG (AcqKnowledge writes Volts for processed channels) is replaced
     by the largest voltage unit that is not, for all channels of the same unit and kind together.
     """
     result, notes = list(channels), []
+    factors = np.ones(len(result), dtype=np.float32)
     groups: dict[tuple[str, Kind], list[int]] = {}
     for i, channel in enumerate(channels):
         if is_muscle_signal(channel):
@@ -221,11 +224,10 @@ def to_microvolts(
         wrong = bool(note) and voltage_factor(unit) is not None
         for i in members:
             result[i] = replace(channels[i], unit="uV", doubtful=channels[i].doubtful or wrong)
-            if factor != 1.0:
-                samples[:, i] *= np.float32(factor)
+            factors[i] = factor
         if note:
             notes.append(f"{note}: {_listed([channels[i].name for i in members])}.")
-    return result, notes
+    return result, factors, notes
 
 
 def is_muscle_signal(channel: Channel) -> bool:

@@ -26,6 +26,7 @@ class Options:
     poses: bool | None = None
     frame_aligned: bool | None = None
     zeros_missing: bool | None = None
+    streams: Sequence[str | int] | None = None
 
     def check(self) -> Options:
         """Self, or EiferError if a value cannot be meant."""
@@ -33,6 +34,8 @@ class Options:
             raise EiferError(f"A rate of {self.rate} Hz is not possible; give samples per second.")
         if isinstance(self.names, str):
             raise EiferError("Give the channel names as a list, one for each column.")
+        if isinstance(self.streams, str):
+            raise EiferError("Give the streams as a list of names or numbers.")
         return self
 
 

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import EiferError
-from .edf import is_edf, look_at_edf, open_edf
+from .edf import is_edf, open_edf
 from .guess import excerpt
 from .options import Options, PerChannel
 from .table import build
 from .text import HEAD_BYTES, find_layout, read_head, read_rows
-from .types import Channel, Kind, Recording, Stream
+from .types import Channel, Kind, Opened, Recording, Stream
 
-_MAGIC = {
-    b"MATLAB 5.0": "a MATLAB file",
-    b"\x89HDF": "an HDF5 or MATLAB 7.3 file",
-    b"XDF:": "an XDF file",
+_NO_RECORDING = {
     b"PK\x03\x04": "a zip or Excel file",
     b"\xd0\xcf\x11\xe0": "an old Excel file",
-    b"\x93NUMPY": "a NumPy file",
-    b"Brain Vision": "a BrainVision header",
     b"%PDF": "a PDF",
     b"\x89PNG": "a picture",
     b"BLENDER": "a Blender file",
     b"\x1f\x8b": "a gzip archive",
 }
+
+
+class Format(NamedTuple):
+    """A kind of file: how it is known by its first bytes, and what opens it."""
+
+    matches: Callable[[Path, bytes], bool]
+    open: Callable[..., Opened]  # (path, options, look=False); a look may read only the beginning
+
+
+def _formats() -> tuple[Format, ...]:
+    """In the order in which they are tried; a text table is what is left."""
+    return (Format(lambda path, head: is_edf(head), open_edf),)
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,7 @@ def open_recording(
     poses: bool | None = None,
     frame_aligned: bool | None = None,
     zeros_missing: bool | None = None,
+    streams: Sequence[str | int] | None = None,
 ) -> Recording:
     """Read a whole file into a `Recording`.
 
@@ -85,26 +94,31 @@ def open_recording(
     `muscles.CHANNELS`, or "" for none) are lists over the channels or mappings {name or number:
     value}. `time_column` is a name, a number from 0, or False for "there is none". `poses` reads
     a table without time as one pose a row, `frame_aligned` says that row i is video frame i,
-    `zeros_missing` that exact zeros of a table of poses are drop-outs.
+    `zeros_missing` that exact zeros of a table of poses are drop-outs. `streams` chooses among the
+    streams of a file by name or number; without it all are read.
 
     Raises EiferError, one sentence, if the file cannot be read or an argument is missing or wrong.
     """
     path = _existing(path)
     options = Options(
-        rate, names, kinds, units, muscles, time_column, poses, frame_aligned, zeros_missing
+        rate, names, kinds, units, muscles, time_column, poses, frame_aligned, zeros_missing, streams
     ).check()
-    head = read_head(path)
-    _refuse_known(path, head)
-    if is_edf(head):
-        return open_edf(path, options, _sha256(path))
-    layout = find_layout(path, head)
-    recording, needs = build(path, layout, read_rows(path, layout), options)
-    if needs:
-        told = {"rate": "its sampling rate (rate=...)", "names": "what its columns are (names=[...])"}
-        asked = " and ".join(told[n] for n in needs)
-        hint = "" if "rate" not in needs else "; a table without time can also be read as poses (poses=True)"
+    opened = _open(path, options)
+    if opened.needs:
+        asked = " and ".join(_ASKED[n] for n in opened.needs)
+        hint = (
+            "; a table without time can also be read as poses (poses=True)" if "rate" in opened.needs else ""
+        )
         raise EiferError(f"'{path.name}' does not say {asked}: state it{hint}.")
-    return recording
+    recording = opened.recording
+    return recording if recording.sha256 else replace(recording, sha256=_sha256(path))
+
+
+_ASKED = {
+    "rate": "its sampling rate (rate=...)",
+    "names": "what its columns are (names=[...])",
+    "streams": "which of its streams is meant (streams=[...])",
+}
 
 
 def inspect_recording(
@@ -119,6 +133,7 @@ def inspect_recording(
     poses: bool | None = None,
     frame_aligned: bool | None = None,
     zeros_missing: bool | None = None,
+    streams: Sequence[str | int] | None = None,
 ) -> Inspection:
     """Look at the beginning of a file, for a dialog; same arguments and errors as `open_recording`.
 
@@ -126,27 +141,63 @@ def inspect_recording(
     """
     path = _existing(path)
     options = Options(
-        rate, names, kinds, units, muscles, time_column, poses, frame_aligned, zeros_missing
+        rate, names, kinds, units, muscles, time_column, poses, frame_aligned, zeros_missing, streams
     ).check()
+    opened = _open(path, options, look=True)
+    recording = opened.recording
+    rows = opened.rows or tuple(len(s.samples) for s in recording.streams)
+    views = tuple(_view(s, n, opened.rows is None) for s, n in zip(recording.streams, rows, strict=True))
+    return Inspection(path, recording.format, views, opened.needs, opened.guesses, recording.notes)
+
+
+def _open(path: Path, options: Options, look: bool = False) -> Opened:
+    """By the reader whose file it is; the streams that were asked for."""
     head = read_head(path)
-    _refuse_known(path, head)
-    if is_edf(head):
-        recording, counts = look_at_edf(path, options)
-        views = tuple(_view(s, n, True) for s, n in zip(recording.streams, counts, strict=True))
-        return Inspection(path, recording.format, views, (), {}, recording.notes)
+    opener = next((f.open for f in _formats() if f.matches(path, head)), None)
+    if opener is None:
+        _refuse_known(path, head)
+        opened = _open_text(path, options, look, head)
+    else:
+        opened = opener(path, options, look=look)
+    return opened if options.streams is None else _chosen(opened, options.streams)
+
+
+def _open_text(path: Path, options: Options, look: bool, head: bytes) -> Opened:
+    """A text table; a look reads the beginning only and estimates the rest."""
     layout = find_layout(path, head)
     size = path.stat().st_size
-    whole = size <= HEAD_BYTES
+    whole = not look or size <= HEAD_BYTES
     recording, needs = build(path, layout, read_rows(path, layout, None if whole else HEAD_BYTES), options)
-    stream = recording.streams[0]
-    count = len(stream.samples) if whole else int(len(stream.samples) * size / HEAD_BYTES)
     guesses: dict[str, object] = {}
     if "rate" in needs:
-        guesses["rate"] = _likely_rate(stream)
+        guesses["rate"] = _likely_rate(recording.streams[0])
     if "names" in needs:
-        guesses["names"] = tuple(c.name for c in stream.channels)
-    notes = tuple(n for n in recording.notes if whole or not n.startswith("The file announces"))
-    return Inspection(path, recording.format, (_view(stream, count, whole),), needs, guesses, notes)
+        guesses["names"] = tuple(c.name for c in recording.streams[0].channels)
+    if whole:
+        return Opened(recording, needs, guesses)
+    # The beginning of a file always holds fewer samples than the file announces.
+    notes = tuple(n for n in recording.notes if not n.startswith("The file announces"))
+    rows = int(len(recording.streams[0].samples) * size / HEAD_BYTES)
+    return Opened(replace(recording, notes=notes), needs, guesses, (rows,))
+
+
+def _chosen(opened: Opened, wanted: Sequence[str | int]) -> Opened:
+    """Only the streams that were asked for, in the order of the file."""
+    streams = opened.recording.streams
+    found = set()
+    for one in wanted:
+        at = [i for i, s in enumerate(streams) if one in (i, s.name)]
+        if not at:
+            names = ", ".join(f"'{s.name[:40]}'" for s in streams[:8])
+            raise EiferError(f"The file has no stream '{one}'; choose from {names}.")
+        found |= set(at)
+    keep = sorted(found)
+    return replace(
+        opened,
+        recording=replace(opened.recording, streams=tuple(streams[i] for i in keep)),
+        needs=tuple(n for n in opened.needs if n != "streams"),
+        rows=None if opened.rows is None else tuple(opened.rows[i] for i in keep),
+    )
 
 
 def _view(stream: Stream, rows: int, exact: bool) -> StreamView:
@@ -174,7 +225,7 @@ def _existing(path: Path | str) -> Path:
 
 
 def _refuse_known(path: Path, head: bytes) -> None:
-    for magic, what in _MAGIC.items():
+    for magic, what in _NO_RECORDING.items():
         if head.startswith(magic):
             raise EiferError(
                 f"'{path.name}' is {what}, which cannot be read; export the recording as CSV or EDF."

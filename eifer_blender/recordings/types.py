@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .blocks import BlockSamples
+
 
 class Kind(StrEnum):
     """What a channel's numbers are; decides how `signals` may treat them."""
@@ -29,13 +31,15 @@ class Channel:
     kind: Kind
     muscle: str | None = None  # one of muscles.CHANNELS, or None
     doubtful: bool = False  # the muscle or the kind is a guess that the user should look at
+    site: str | None = None  # electrode position of `electrodes.SITES` that has no muscle of its own, "K3"
 
 
 @dataclass(frozen=True)
 class Stream:
     """Channels that share a clock.
 
-    samples: float32 [n, channels]; NaN where the file has no value.
+    samples: float32 [n, channels]; NaN where the file has no value. Large files come as
+        `BlockSamples`, which read from the disk what is asked for.
     rate: samples per second, or None for a table of poses without time.
     start: seconds of the first sample on the recording's clock.
     frame_aligned: row i belongs to video frame i (MMM layout); `rate` is then the video's.
@@ -43,7 +47,7 @@ class Stream:
     """
 
     channels: tuple[Channel, ...]
-    samples: np.ndarray
+    samples: np.ndarray | BlockSamples
     rate: float | None
     start: float = 0.0
     frame_aligned: bool = False
@@ -70,3 +74,17 @@ class Recording:
     format: str = ""
     sha256: str = ""
     notes: tuple[str, ...] = field(default=())  # sentences about guesses, for the user
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the reader of one format returns to `reader`.
+
+    needs: arguments of `open_recording` that the caller must state first ("rate", "names", "streams");
+    guesses: offers for them. rows: of each stream, where a look read only the beginning.
+    """
+
+    recording: Recording
+    needs: tuple[str, ...] = ()
+    guesses: dict[str, object] = field(default_factory=dict)
+    rows: tuple[int, ...] | None = None

@@ -3,7 +3,7 @@
 from .activation import MAX_FRAMES, Activation, ChannelQuality, Status
 from .chain import is_pose_table, process
 from .poses import pose_values, process_poses
-from .settings import PRESETS, ChainSettings
+from .settings import PRESETS, ChainSettings, Part
 
 __all__ = [
     "MAX_FRAMES",
@@ -11,6 +11,7 @@ __all__ = [
     "Activation",
     "ChainSettings",
     "ChannelQuality",
+    "Part",
     "Status",
     "is_pose_table",
     "pose_values",

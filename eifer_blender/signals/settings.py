@@ -10,6 +10,15 @@ Segments = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
+class Part:
+    """A stretch of a recording that is animated, seconds on the recording's clock."""
+
+    start: float
+    end: float
+    label: str = ""
+
+
+@dataclass(frozen=True)
 class ChainSettings:
     """How raw muscle signals become activations 0..1. Frequencies in Hz, windows in ms.
 
