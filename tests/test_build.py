@@ -37,7 +37,8 @@ def test_each_platform_has_every_wheel_for_both_pythons_and_no_numpy(platform):
         for name in ("onnxruntime", "scipy"):
             assert len([f for f in files if f.startswith(f"{name}-") and f"-{python}-" in f]) == 1
     assert [f for f in files if f.startswith("edfio-")] == ["edfio-0.4.18-py3-none-any.whl"]
-    assert len(files) == 5
+    assert [f for f in files if f.startswith("pyxdf-")] == ["pyxdf-1.16.8-py2.py3-none-any.whl"]
+    assert len(files) == 6
 
 
 def test_platforms_do_not_share_compiled_wheels():

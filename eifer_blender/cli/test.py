@@ -26,9 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--blender",
         choices=[*_VERSIONS, "all"],
         default=_DEFAULT,
-        help=f"Blender version to test with ({_DEFAULT}); all: every one, and the training tests",
+        help=f"Blender version to test with ({_DEFAULT}); all: every one, the training tests and the peers",
     )
     parser.add_argument("--training", action="store_true", help="only the training tests (installs torch)")
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="only comparisons with other software (installs MNE and more)",
+    )
     parser.add_argument(
         "pytest", nargs="*", metavar="PYTEST_ARGUMENT", help="passed on to pytest; put -- before options"
     )
@@ -50,8 +55,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _rounds(args: argparse.Namespace) -> list[Environment]:
-    if args.training:
-        return [ENVIRONMENTS["train"]]
+    if args.training or args.peers:
+        wanted = {"train": args.training, "peers": args.peers}
+        return [ENVIRONMENTS[name] for name, asked in wanted.items() if asked]
     if args.blender == "all":
         return list(ENVIRONMENTS.values())
     return [ENVIRONMENTS[f"blender-{args.blender}"]]
@@ -79,7 +85,7 @@ def _pytest(environment: Environment, arguments: Sequence[str]) -> Counter[str]:
     """Run pytest in an environment, its output shown as it comes. Returns the counts."""
     python = environments.ensure(environment)
     print(f"\n=== tests in {environment.name}", flush=True)
-    folder = ["tests/training"] if environment.name == "train" else []
+    folder = [environment.tests] if environment.tests else []
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.xml"
         code = subprocess.call(

@@ -49,7 +49,7 @@ class Wheel:
     @property
     def python(self) -> str:
         """Tag of the Python that the file is for; py3 is any."""
-        return self.file_name.split("-")[2]
+        return self.file_name.split("-")[2].split(".")[-1]  # py2.py3 is py3
 
     @property
     def requirement(self) -> str:
