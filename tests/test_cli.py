@@ -146,7 +146,12 @@ def test_blender_itself_is_tested_with_the_versions_that_the_zip_brings():
     brought = {one.requirement for one in wheels.wheels_for("linux-x64")}
     for name in ("blender-4.2", "blender-4.5", "blender-5.2"):
         pinned = set(ENVIRONMENTS[name].packages)
-        assert {pin.partition("==")[0] for pin in pinned & brought} == {"edfio", "onnxruntime", "scipy"}
+        assert {pin.partition("==")[0] for pin in pinned & brought} == {
+            "edfio",
+            "onnxruntime",
+            "pyxdf",
+            "scipy",
+        }
 
 
 def test_counts_of_several_runs_become_one_closing_line(tmp_path):

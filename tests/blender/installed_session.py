@@ -14,7 +14,7 @@ from pathlib import Path
 
 ZIP, RESULT = Path(sys.argv[1]), Path(sys.argv[2])
 MODULE = "bl_ext.user_default.eifer_blender"
-BROUGHT = ("scipy", "onnxruntime", "edfio")
+BROUGHT = ("scipy", "onnxruntime", "edfio", "pyxdf")
 ABSENT = (
     "torch",
     "onnx",
