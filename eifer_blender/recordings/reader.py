@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ..errors import EiferError
 from .edf import is_edf, open_edf
 from .guess import excerpt
+from .numpy_file import is_npy, is_npz, open_npy, open_npz
 from .options import Options, PerChannel
 from .table import build
 from .text import HEAD_BYTES, find_layout, read_head, read_rows
@@ -35,7 +36,11 @@ class Format(NamedTuple):
 
 def _formats() -> tuple[Format, ...]:
     """In the order in which they are tried; a text table is what is left."""
-    return (Format(lambda path, head: is_edf(head), open_edf),)
+    return (
+        Format(lambda path, head: is_edf(head), open_edf),
+        Format(is_npy, open_npy),
+        Format(is_npz, open_npz),
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,125 @@
+"""Rows of equal size in a binary file, read in blocks and never mapped into memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import EiferError
+from .blocks import BlockSamples
+
+LARGEST = 1e30  # no amplifier wrote that
+MOST_BYTES = 3 * 2**30  # formats that cannot be read in blocks refuse above this
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the numbers of a file are.
+
+    dtype: of one number; a structured type is one row. Three bytes without a type of their own
+        (``"V3"``) are little-endian 24-bit integers.
+    by_column: all rows of the first channel come before those of the second.
+    fields: names of the columns in a structured dtype.
+    """
+
+    offset: int
+    dtype: np.dtype
+    rows: int
+    columns: int
+    by_column: bool = False
+    fields: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Size of all rows."""
+        return self.rows * self.dtype.itemsize * (1 if self.fields else self.columns)
+
+
+def file_samples(path: Path, layout: Layout, factors: np.ndarray | None = None) -> BlockSamples:
+    """Samples that are read from the file where they are asked for; float32, NaN for impossible numbers.
+
+    Reading raises EiferError if the file has become shorter or has changed since now.
+    """
+    stamp = _stamp(path)
+
+    def read(start: int, stop: int, at: np.ndarray) -> np.ndarray:
+        if _stamp(path) != stamp:
+            raise EiferError(f"'{path.name}' has changed since it was opened; open it again.")
+        result = np.empty((stop - start, len(at)), dtype=np.float32)
+        with path.open("rb") as file:
+            if layout.by_column:
+                for k, column in enumerate(at):
+                    first = int(column) * layout.rows + start
+                    result[:, k] = to_float32(_numbers(path, file, layout, first, stop - start, 1)[:, 0])
+            elif layout.fields:
+                records = _numbers(path, file, layout, start, stop - start, 1)[:, 0]
+                for k, column in enumerate(at):
+                    result[:, k] = to_float32(records[layout.fields[column]])
+            else:
+                wide = _numbers(path, file, layout, start * layout.columns, stop - start, layout.columns)
+                result[:] = to_float32(wide if len(at) == layout.columns else wide[:, at])
+                if len(at) == layout.columns and not np.array_equal(at, np.arange(layout.columns)):
+                    result = result[:, at]
+        return result
+
+    return BlockSamples(layout.rows, layout.columns, read, factors)
+
+
+def exact_column(path: Path, layout: Layout, column: int, block: int = 65_536) -> np.ndarray:
+    """One column as float64 [rows], as a time column needs it."""
+    result = np.empty(layout.rows)
+    with path.open("rb") as file:
+        if layout.by_column:
+            return _numbers(path, file, layout, column * layout.rows, layout.rows, 1)[:, 0].astype(np.float64)
+        for start in range(0, layout.rows, block):
+            stop = min(start + block, layout.rows)
+            if layout.fields:
+                records = _numbers(path, file, layout, start, stop - start, 1)[:, 0]
+                result[start:stop] = records[layout.fields[column]]
+            else:
+                wide = _numbers(path, file, layout, start * layout.columns, stop - start, layout.columns)
+                result[start:stop] = wide[:, column]
+    return result
+
+
+def to_float32(values: np.ndarray) -> np.ndarray:
+    """Numbers of any real type as float32; what no amplifier writes becomes NaN."""
+    if values.dtype == np.float32 or values.dtype.kind in "iub":
+        result = values.astype(np.float32)
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = values.astype(np.float32)
+    if values.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            result[~(np.abs(result) <= LARGEST)] = np.nan
+    return result
+
+
+def _numbers(path: Path, file: object, layout: Layout, first: int, rows: int, columns: int) -> np.ndarray:
+    """[rows, columns] of the file's own type from number `first` on."""
+    size = layout.dtype.itemsize
+    file.seek(layout.offset + first * size)
+    count = rows * columns
+    data = file.read(count * size)
+    if len(data) < count * size:
+        raise EiferError(f"'{path.name}' has become shorter since it was opened; copy it again.")
+    if layout.dtype == np.dtype("V3"):
+        return _int24(np.frombuffer(data, dtype=np.uint8)).reshape(rows, columns)
+    return np.frombuffer(data, dtype=layout.dtype).reshape(rows, columns)
+
+
+def _int24(data: np.ndarray) -> np.ndarray:
+    """int32 from little-endian bytes, three for each number."""
+    wide = np.zeros((len(data) // 3, 4), dtype=np.uint8)
+    wide[:, 1:] = data.reshape(-1, 3)
+    return wide.view("<i4")[:, 0] >> 8
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        raise EiferError(f"'{path.name}' is no longer there; put it back or open it again.") from None
+    return status.st_size, status.st_mtime_ns

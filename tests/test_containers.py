@@ -1,0 +1,338 @@
+"""Matrices and tables out of scripts and recorders: NumPy, MATLAB, XDF, OTB+ open rightly or say why not."""
+
+import io
+import re
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eifer_blender.errors import EiferError
+from eifer_blender.recordings import (
+    Annotation,
+    BlockSamples,
+    Kind,
+    inspect_recording,
+    open_recording,
+)
+
+NAMES = ["Zyg links (µV)", "Corr re (µV)", "Größe"]
+MUSCLES = ["zygomaticus_l", "corrugator_supercilii_r", None]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write bytes to a file and give its path."""
+
+    def _write(content, name="file.bin"):
+        path = tmp_path / name
+        path.write_bytes(content)
+        return path
+
+    return _write
+
+
+def emg(n=5000, channels=3, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, channels)) * 40
+
+
+def said(path, **options):
+    """The sentence with which a file is refused, by a look as well."""
+    with pytest.raises(EiferError) as error:
+        open_recording(path, **options)
+    text = str(error.value)
+    assert re.fullmatch(r"[^\n]+\.", text), text
+    return text
+
+
+def muscles(recording):
+    return [c.muscle for s in recording.streams for c in s.channels]
+
+
+fuzzing = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+damages = st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=12)), max_size=6)
+
+
+def damaged(content, damage, keep, head=1024):
+    """A file cut off, and with bytes replaced; half of the damage goes to its beginning."""
+    content = bytearray(content[: max(1, int(len(content) * max(keep, 0.02)))])
+    for where, patch in damage:
+        at = int(where * len(content)) if where > 0.5 else int(2 * where * min(len(content), head))
+        content[at : at + len(patch)] = patch
+    return bytes(content)
+
+
+def opens_or_refuses(path):
+    """Either a consistent recording or one sentence; anything else is a bug."""
+    try:
+        view = inspect_recording(path)
+        recording = open_recording(path, rate=1000 if "rate" in view.needs else None, names=None)
+    except EiferError as error:
+        assert re.fullmatch(r"[^\n]+\.", str(error)), str(error)
+        return
+    for stream in recording.streams:
+        samples = np.asarray(stream.samples)
+        assert samples.dtype == np.float32
+        assert samples.shape[1] == len(stream.channels)
+        assert not np.isinf(samples).any()
+        assert np.isfinite(stream.start)
+    assert all(np.isfinite([a.onset, a.duration]).all() for a in recording.annotations)
+
+
+# --- NPY ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("dtype", ["<f8", ">f4", "<f2", "<i2", ">i4", "u1"])
+def test_npy_of_any_order_and_type_is_read_in_blocks(tmp_path, order, turned, dtype):
+    values = (emg() + 100 * (dtype == "u1")).clip(0 if dtype == "u1" else -250, 250).astype(dtype)
+    np.save(tmp_path / "a.npy", np.asarray(values.T if turned else values, order=order))
+    (stream,) = open_recording(tmp_path / "a.npy", rate=2000, names=NAMES).streams
+    assert isinstance(stream.samples, BlockSamples)
+    assert (
+        stream.rate == 2000 and muscles(open_recording(tmp_path / "a.npy", rate=2000, names=NAMES)) == MUSCLES
+    )
+    np.testing.assert_array_equal(np.asarray(stream.samples), values.astype(np.float32))
+    np.testing.assert_array_equal(stream.samples[1234:1300, 1:], values[1234:1300, 1:].astype(np.float32))
+    np.testing.assert_array_equal(
+        stream.samples.read(10, 20, [2, 0]), values[10:20, [2, 0]].astype(np.float32)
+    )
+
+
+def test_npy_asks_for_what_it_does_not_say(tmp_path):
+    np.save(tmp_path / "a.npy", emg())
+    view = inspect_recording(tmp_path / "a.npy")
+    assert view.needs == ("rate", "names")
+    assert view.guesses["rate"] == 1000 and len(view.guesses["names"]) == 3
+    assert view.streams[0].rows == 5000
+    sentence = said(tmp_path / "a.npy")
+    assert "rate" in sentence and "names" in sentence
+    assert inspect_recording(tmp_path / "a.npy", rate=500, names=NAMES).needs == ()
+    assert "4 names" in said(tmp_path / "a.npy", rate=500, names=["a", "b", "c", "d"])
+
+
+def test_npy_with_a_time_column(tmp_path):
+    values = emg(4000)
+    np.save(tmp_path / "a.npy", np.column_stack([np.arange(4000) / 2048 + 3.5, values]))
+    (stream,) = open_recording(tmp_path / "a.npy", names=NAMES).streams
+    assert stream.rate == pytest.approx(2048) and stream.start == pytest.approx(3.5)
+    assert isinstance(stream.samples, BlockSamples)
+    np.testing.assert_array_equal(np.asarray(stream.samples), values.astype(np.float32))
+    counted = open_recording(tmp_path / "a.npy", names=["time (s)", *NAMES])
+    assert muscles(counted) == MUSCLES
+    (whole,) = open_recording(tmp_path / "a.npy", time_column=False, rate=100, names=["x", *NAMES]).streams
+    assert whole.samples.shape == (4000, 4)
+
+
+def test_npy_with_gaps_in_time_keeps_the_gaps(tmp_path):
+    time = np.delete(np.arange(3000), np.arange(1000, 1500)) / 1000
+    np.save(tmp_path / "a.npy", np.column_stack([time, emg(2500)]))
+    (stream,) = open_recording(tmp_path / "a.npy", names=NAMES).streams
+    assert len(stream.samples) == 3000
+    assert np.isnan(stream.samples[1001:1499]).all() and np.isfinite(stream.samples[1500:]).all()
+
+
+def test_npy_table_with_named_columns(tmp_path):
+    table = np.zeros(3000, dtype=[("Zeit", "f8"), ("Zyg links (mV)", "f4"), ("Größe", "i2"), ("wer", "U8")])
+    table["Zeit"], table["Zyg links (mV)"] = np.arange(3000) / 500, emg(3000)[:, 0] / 1000
+    np.save(tmp_path / "a.npy", table)
+    recording = open_recording(tmp_path / "a.npy")
+    (stream,) = recording.streams
+    assert stream.rate == 500 and [c.name for c in stream.channels] == ["Zyg links", "Größe"]
+    np.testing.assert_allclose(stream.samples[:, 0], emg(3000)[:, 0], rtol=1e-5, atol=1e-4)
+    assert any("wer" in note for note in recording.notes)
+
+
+def test_npy_of_poses(tmp_path):
+    np.save(tmp_path / "a.npy", np.abs(emg(6, 3)) + 1)
+    (stream,) = open_recording(tmp_path / "a.npy", poses=True, names=NAMES).streams
+    assert stream.rate is None and stream.labels[:2] == ("Pose 1", "Pose 2") and len(stream.labels) == 6
+
+
+def test_npy_nan_and_impossible_numbers_are_missing(tmp_path):
+    values = emg()
+    values[10, 0], values[11, 1], values[12, 2] = np.nan, np.inf, 1e300
+    np.save(tmp_path / "a.npy", values)
+    samples = open_recording(tmp_path / "a.npy", rate=1000, names=NAMES).streams[0].samples
+    assert np.isnan(samples[10:13]).sum() == 3 and not np.isinf(np.asarray(samples)).any()
+    np.save(tmp_path / "b.npy", np.full((500, 2), np.nan))
+    assert np.isnan(
+        np.asarray(open_recording(tmp_path / "b.npy", rate=100, names=["Zyg li", "x"]).streams[0].samples)
+    ).all()
+
+
+def npy_bytes(array, **header):
+    """An NPY file, with parts of its header replaced."""
+    buffer = io.BytesIO()
+    if not header:
+        np.save(buffer, array)
+        return buffer.getvalue()
+    fields = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape} | header
+    text = repr(fields).encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + array.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (lambda: npy_bytes(emg())[:-100], "cut off"),
+        (lambda: npy_bytes(emg())[:40], "cut off"),
+        (lambda: npy_bytes(emg())[:9], "damaged"),
+        (lambda: npy_bytes(emg(), shape=(10**9, 10**6)), "cut off"),
+        (lambda: npy_bytes(emg(), shape=(-5, 3)), "damaged"),
+        (lambda: npy_bytes(emg(), shape="x"), "damaged"),
+        (lambda: npy_bytes(emg(), descr="nonsense"), "damaged"),
+        (lambda: npy_bytes(emg(), descr="V0"), "damaged"),
+        (lambda: npy_bytes(emg(), descr="O"), "Python objects"),
+        (lambda: npy_bytes(np.zeros((0, 3))), "no samples"),
+        (lambda: npy_bytes(emg().astype(complex)), "complex"),
+        (lambda: npy_bytes(np.array(["a", "b"])), "words"),
+        (lambda: npy_bytes(np.zeros((50, 4, 6))), "dimensions"),
+        (lambda: npy_bytes(np.zeros((9000, 5000), dtype=np.int8)), "5000 columns"),
+        (lambda: b"\x93NUMPY\x02\x00" + struct.pack("<I", 4 * 10**9) + b"{" * 90_000, "announces"),
+        (lambda: b"\x93NUMPY\x01\x00" + struct.pack("<H", 60_000) + b"(" * 60_000, "damaged"),
+    ],
+)
+def test_npy_that_lies_is_refused(write, content, part):
+    assert part in said(write(content(), "a.npy"), rate=1000)
+
+
+def test_npy_that_changes_behind_our_back_is_noticed(tmp_path):
+    np.save(tmp_path / "a.npy", emg())
+    samples = open_recording(tmp_path / "a.npy", rate=1000, names=NAMES).streams[0].samples
+    with (tmp_path / "a.npy").open("r+b") as file:
+        file.truncate(50_000)
+    with pytest.raises(EiferError, match="changed"):
+        samples[4000:]
+    (tmp_path / "a.npy").unlink()
+    with pytest.raises(EiferError, match="no longer"):
+        samples[:10]
+
+
+@fuzzing
+@given(damages, st.floats(0, 1), st.booleans())
+def test_damaged_npy(write, damage, keep, table):
+    array = emg(300)
+    if table:
+        array = np.rec.fromarrays(list(array.T), names="time,Zyg_li,x")
+    opens_or_refuses(write(damaged(npy_bytes(array), damage, keep, 128), "a.npy"))
+
+
+# --- NPZ ------------------------------------------------------------------------------------------
+
+
+def npz_bytes(compressed=True, **arrays):
+    buffer = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def npz_example(**more):
+    marks = (np.arange(5000) // 1000 == 2) * 7
+    labels = np.array(["Zyg links", "Corr re", "Größe"])
+    return npz_bytes(**({"emg": emg(), "fs": 2000, "labels": labels, "unit": "uV", "trigger": marks} | more))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_npz_with_rate_names_unit_and_marks(write, turned):
+    recording = open_recording(write(npz_example(emg=emg().T if turned else emg()), "a.npz"))
+    assert recording.format == "NPZ"
+    (stream,) = recording.streams
+    assert stream.rate == 2000 and stream.name == "emg"
+    assert muscles(recording) == MUSCLES
+    assert recording.annotations == (Annotation(1.0, 0.5, "trigger 7"),)
+    np.testing.assert_array_equal(stream.samples, emg().astype(np.float32))
+
+
+def test_npz_is_known_by_content_and_is_no_excel_file(write):
+    assert open_recording(write(npz_example(), "export.csv")).format == "NPZ"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<x/>")
+        archive.writestr("xl/worksheets/sheet1.xml", "<x/>")
+    assert "Excel" in said(write(buffer.getvalue(), "a.npz"))
+
+
+def test_npz_with_a_vector_for_each_channel_and_a_time_vector(write):
+    x = emg()
+    time = 2.0 + np.arange(5000) / 1500
+    recording = open_recording(write(npz_bytes(zyg_l=x[:, 0], corr_r=x[:, 1], t=time), "a.npz"))
+    (stream,) = recording.streams
+    assert stream.rate == pytest.approx(1500) and stream.start == pytest.approx(2.0)
+    assert muscles(recording) == ["zygomaticus_l", "corrugator_supercilii_r"]
+    np.testing.assert_allclose(stream.samples, x[:, :2], rtol=1e-6)
+
+
+def test_npz_with_two_candidates_asks_which_is_meant(write):
+    labels = np.array(["Zyg li", "Corr re", "x"])
+    path = write(npz_bytes(roh=emg(), gefiltert=emg() / 2, fs=1000, labels=labels), "a.npz")
+    view = inspect_recording(path)
+    assert view.needs == ("streams",)
+    assert view.guesses["streams"] == ("roh",)
+    assert "streams" in said(path)
+    recording = open_recording(path, streams=["gefiltert"])
+    assert [s.name for s in recording.streams] == ["gefiltert"]
+    assert muscles(recording)[0] == "zygomaticus_l"
+    assert "no stream" in said(path, streams=["nobody"])
+
+
+def test_npz_muscle_signal_is_told_from_others_by_its_name(write):
+    path = write(npz_bytes(emg=emg(), glove=emg(5000, 9), fs=1000), "a.npz")
+    view = inspect_recording(path)
+    assert view.needs == ("names",)
+    recording = open_recording(path, streams=["emg"], names=NAMES)
+    assert muscles(recording) == MUSCLES
+
+
+def test_npz_statements_count_for_the_chosen_stream(write):
+    path = write(npz_bytes(a=emg(), b=emg(400, 2)), "a.npz")
+    assert set(inspect_recording(path).needs) == {"rate", "names", "streams"}
+    options = {"streams": ["b"], "rate": 50, "names": ["Zyg li", "Zyg re"], "kinds": {"Zyg re": "envelope"}}
+    (stream,) = open_recording(path, **options).streams
+    assert stream.rate == 50 and stream.channels[1].kind is Kind.ENVELOPE
+    assert stream.channels[1].muscle == "zygomaticus_r"
+
+
+def test_npz_never_unpickles(write):
+    class Trap:
+        def __reduce__(self):
+            return pytest.fail, ("a pickle was run",)
+
+    objects = np.array([Trap()], dtype=object)
+    assert "Python objects" in said(write(npz_bytes(data=objects), "a.npz"))
+    recording = open_recording(write(npz_example(info=objects), "a.npz"))
+    assert muscles(recording) == MUSCLES and any("objects" in n for n in recording.notes)
+
+
+def test_npz_bomb_and_lies_are_refused_early(write):
+    zeros = np.zeros((1000, 1000))
+    bomb = bytearray(npz_bytes(x=zeros))
+    at = bomb.rindex(b"PK\x01\x02")  # the directory's entry: uncompressed size at 24
+    bomb[at + 24 : at + 28] = struct.pack("<I", 0xFFFF_FFF0)
+    assert "contradict" in said(write(bytes(bomb), "a.npz"))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", npy_bytes(emg(), shape=(10**8, 10**4)))
+    assert "announces" in said(write(buffer.getvalue(), "a.npz"))
+
+
+@pytest.mark.parametrize("keep", [5, 40, 500, -30])
+def test_npz_cut_off(write, keep):
+    said(write(npz_example()[:keep], "a.npz"))
+
+
+def test_npz_without_signals(write):
+    assert "no matrix" in said(write(npz_bytes(fs=1000, labels=np.array(["a", "b"])), "a.npz"))
+
+
+@fuzzing
+@given(damages, st.floats(0, 1), st.booleans())
+def test_damaged_npz(write, damage, keep, compressed):
+    content = npz_bytes(compressed, emg=emg(200), fs=1000.0, labels=np.array(["Zyg li", "Corr re", "x"]))
+    opens_or_refuses(write(damaged(content, damage, keep, len(content)), "a.npz"))
