@@ -110,7 +110,7 @@ def child(contender: str, arguments: list[str]) -> None:
 
 
 def _peak_mib() -> float:
-    """Largest resident memory so far. Linux's getrusage also counts the parent before exec, /proc does not."""
+    """Largest resident memory so far; getrusage would also count the parent before exec."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(one for one in status.read_text().splitlines() if one.startswith("VmHWM"))
