@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from ..errors import EiferError
 from .edf import is_edf, open_edf
-from .guess import excerpt
+from .matlab import is_matlab, open_matlab
 from .numpy_file import is_npy, is_npz, open_npy, open_npz
 from .options import Options, PerChannel
-from .table import build
-from .text import HEAD_BYTES, find_layout, read_head, read_rows
-from .types import Channel, Kind, Opened, Recording, Stream
+from .table import open_text
+from .text import read_head
+from .types import Channel, Opened, Recording, Stream
 
 _NO_RECORDING = {
     b"PK\x03\x04": "a zip or Excel file",
@@ -40,6 +40,7 @@ def _formats() -> tuple[Format, ...]:
         Format(lambda path, head: is_edf(head), open_edf),
         Format(is_npy, open_npy),
         Format(is_npz, open_npz),
+        Format(is_matlab, open_matlab),
     )
 
 
@@ -161,29 +162,10 @@ def _open(path: Path, options: Options, look: bool = False) -> Opened:
     opener = next((f.open for f in _formats() if f.matches(path, head)), None)
     if opener is None:
         _refuse_known(path, head)
-        opened = _open_text(path, options, look, head)
+        opened = open_text(path, options, look, head)
     else:
         opened = opener(path, options, look=look)
     return opened if options.streams is None else _chosen(opened, options.streams)
-
-
-def _open_text(path: Path, options: Options, look: bool, head: bytes) -> Opened:
-    """A text table; a look reads the beginning only and estimates the rest."""
-    layout = find_layout(path, head)
-    size = path.stat().st_size
-    whole = not look or size <= HEAD_BYTES
-    recording, needs = build(path, layout, read_rows(path, layout, None if whole else HEAD_BYTES), options)
-    guesses: dict[str, object] = {}
-    if "rate" in needs:
-        guesses["rate"] = _likely_rate(recording.streams[0])
-    if "names" in needs:
-        guesses["names"] = tuple(c.name for c in recording.streams[0].channels)
-    if whole:
-        return Opened(recording, needs, guesses)
-    # The beginning of a file always holds fewer samples than the file announces.
-    notes = tuple(n for n in recording.notes if not n.startswith("The file announces"))
-    rows = int(len(recording.streams[0].samples) * size / HEAD_BYTES)
-    return Opened(replace(recording, notes=notes), needs, guesses, (rows,))
 
 
 def _chosen(opened: Opened, wanted: Sequence[str | int]) -> Opened:
@@ -209,15 +191,6 @@ def _view(stream: Stream, rows: int, exact: bool) -> StreamView:
     return StreamView(
         stream.name, stream.channels, rows, exact, stream.rate, stream.frame_aligned, stream.labels
     )
-
-
-def _likely_rate(stream: Stream) -> float:
-    """An offer for a table that says nothing: 30 for slow envelopes, 1000 for anything with raw EMG."""
-    kinds = {c.kind for c in stream.channels}
-    rough = any(
-        c.kind is Kind.RAW and len(excerpt(stream.samples[:, i])) > 1 for i, c in enumerate(stream.channels)
-    )
-    return 1000.0 if rough or Kind.RECTIFIED in kinds else 30.0
 
 
 def _existing(path: Path | str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,27 +12,25 @@ import numpy as np
 
 from ..errors import EiferError
 from ..muscle_names import match_name
+from .assemble import Signals, assemble, likely_rate
 from .channels import make_channels
-from .clock import TIME_UNITS, even_clock
+from .clock import CLOCK_UNIT, TIME_UNITS, clock_seconds, even_clock
 from .guess import split_unit
 from .options import Options
-from .text import Rows, TextLayout, clock_seconds
-from .types import Annotation, Recording, Stream
+from .rows import Rows, read_rows
+from .text import HEAD_BYTES, TIME_NAME, TextLayout, find_layout, is_time_title
+from .types import Annotation, Opened, Recording, Stream
 
 FRAME_RATE = 30.0  # of the MMM and MaM data sets
-_LARGEST = 1e30
 _MOST_POSES = 2000
 _MOST_SEGMENTS = 5000
 
-_TIME_NAME = re.compile(
-    r"^(x|t|time|zeit|times?tamps?|zeitstempel|seconds?|sekunden?|secs?|s|ms|msec|elapsed|milliseconds?|"
-    r"usec|min|minutes?|lsl.?timestamp|time.?stamps?.*|(time|zeit).{0,20})$",
-    re.IGNORECASE,
-)
 _INDEX_NAME = re.compile(
-    r"^(|unnamed: ?\d+|index|idx|frame|frames|frame.?(no|nr|number|index)?|sample.?(no|nr)?|#|row|nr|no)$",
+    r"^(|unnamed: ?\d+|index|idx|frame|frames|frame.?(no|nr|number|index)?|#|row|nr|no|nseq|"
+    r"samples?.?(no|nr|number|index|count|counter|nummer)?|(packet|row|line|zeilen?).?(no|nr|number|index|nummer)?)$",
     re.I,
 )
+_MOST_CLOCKS = 256  # columns that are kept as float64 because they may be times
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,95 @@ class Table:
     annotations: tuple[Annotation, ...]
     needs: tuple[str, ...]  # what the caller has to state: "rate", "names"
     notes: tuple[str, ...]
+
+
+def open_text(path: Path, options: Options, look: bool, head: bytes) -> Opened:
+    """A text table; a look reads the beginning only and estimates the rest.
+
+    Raises EiferError, one sentence, if there is no table in the file or it is damaged.
+    """
+    layout = find_layout(path, head)
+    size = path.stat().st_size
+    whole = not look or size <= HEAD_BYTES
+    rows = read_rows(path, layout, _clocks(layout, options), None if whole else HEAD_BYTES, size)
+    opened = _paired(path, layout, rows, options) if layout.ragged else None
+    if opened is None:
+        recording, needs = build(path, layout, rows, options)
+        guesses: dict[str, object] = {}
+        if "rate" in needs:
+            guesses["rate"] = likely_rate([c.kind for c in recording.streams[0].channels])
+        if "names" in needs:
+            guesses["names"] = tuple(c.name for c in recording.streams[0].channels)
+        opened = Opened(recording, needs, guesses)
+    if whole:
+        return opened
+    # The beginning of a file always holds fewer samples than the file announces.
+    recording = opened.recording
+    notes = tuple(n for n in recording.notes if not n.startswith("The file announces"))
+    counts = tuple(int(len(s.samples) * size / HEAD_BYTES) for s in recording.streams)
+    return replace(opened, recording=replace(recording, notes=notes), rows=counts)
+
+
+def _clocks(layout: TextLayout, options: Options) -> list[int]:
+    """Columns that may turn out to be times, which float32 cannot hold."""
+    titles = layout.names or ("",) * layout.columns
+    at = {layout.number_columns[0], *(i for i, t in enumerate(titles) if t and is_time_title(t))}
+    wish = options.time_column
+    if isinstance(wish, int) and not isinstance(wish, bool):
+        at.add(wish)
+    for i, title in enumerate(options.names or ()):
+        if title == wish or is_time_title(str(title)):
+            at |= {i, i + 1, *layout.number_columns[i : i + 2]}
+    at |= {i for i, t in enumerate(titles) if t and wish in (t, split_unit(t)[0])}
+    return sorted(c for c in at if c in layout.number_columns)[:_MOST_CLOCKS]
+
+
+def _paired(path: Path, layout: TextLayout, rows: Rows, options: Options) -> Opened | None:
+    """Signals that have a time column each, at their own rates; None if the columns are not so."""
+    titles, units = _titles(path.name, layout, replace(options, names=None), rows)
+    clocks = [c for c in layout.number_columns if is_time_title(layout.names[c] if layout.names else "")]
+    if len(clocks) < 2 or any(c not in rows.exact for c in clocks) or options.time_column is not None:
+        return None
+    groups: list[tuple[np.ndarray, str, list[int]]] = []
+    for c, after in zip(clocks, [*clocks[1:], layout.columns], strict=True):
+        columns = [i for i in layout.number_columns if c < i < after]
+        times = rows.exact[c][: _rising(rows.exact[c])]
+        if len(times) < 2 or not columns:
+            continue
+        same = next((g for g in groups if np.array_equal(g[0], times)), None)
+        if same is not None:
+            same[2].extend(columns)
+        else:
+            groups.append((times, units[c], columns))
+    if not groups:
+        return None
+    place = {c: k for k, c in enumerate(layout.number_columns)}
+    found = [
+        Signals(
+            _kind_of_signals([titles[c] for c in columns], path.stem),
+            rows.numbers[: len(times), [place[c] for c in columns]],
+            tuple(titles[c] or f"Column {c + 1}" for c in columns),
+            tuple(units[c] for c in columns),
+            times=times,
+            time_unit=unit,
+        )
+        for times, unit, columns in groups
+    ]
+    opened = assemble(path, layout.format, found, options, notes=(*layout.notes, *rows.notes))
+    return replace(opened, recording=replace(opened.recording, sha256=rows.sha256))
+
+
+def _rising(time: np.ndarray) -> int:
+    """Rows up to the end of a signal: shorter columns end in empty cells or in zeros."""
+    wrong = ~(np.diff(time, prepend=-np.inf) > 0)
+    return int(np.argmax(wrong)) if wrong.any() else len(time)
+
+
+def _kind_of_signals(titles: Sequence[str], otherwise: str) -> str:
+    """A name for a stream: what its channels have in common, such as EMG or ACC."""
+    found = [re.findall(r"EMG|ACC|GYRO|MAG|IMU|ORIENTATION|EKG|ECG|FSR", t.upper()) for t in titles]
+    kinds = {f[0] for f in found if f}
+    return kinds.pop() if len(kinds) == 1 else otherwise
 
 
 def build(path: Path, layout: TextLayout, rows: Rows, options: Options) -> tuple[Recording, tuple[str, ...]]:
@@ -72,48 +159,48 @@ def build(path: Path, layout: TextLayout, rows: Rows, options: Options) -> tuple
             )
     stream = Stream(channels, samples, rate, table.start, frame_aligned, labels if poses else (), path.stem)
     needs = tuple(n for n in table.needs if not (n == "rate" and (poses or rate)))
-    recording = Recording(
-        (stream,), table.annotations, path, layout.format, rows.sha256, (*layout.notes, *table.notes, *notes)
-    )
-    return recording, needs
+    said = (*layout.notes, *rows.notes, *table.notes, *notes)
+    return Recording((stream,), table.annotations, path, layout.format, rows.sha256, said), needs
 
 
 def arrange(name: str, layout: TextLayout, rows: Rows, options: Options) -> Table:
     """Settle the role of every column. Raises EiferError where the caller's words do not fit."""
-    titles, units = _titles(name, layout, options, rows.numbers)
-    numbers, number_columns = rows.numbers, list(layout.number_columns)
+    titles, units = _titles(name, layout, options, rows)
+    number_columns = list(layout.number_columns)
     notes: list[str] = []
     words = dict(rows.words)
     stated = 1.0 / layout.interval if layout.interval else None
     time, time_at, time_unit = _time(
-        name, titles, units, numbers, number_columns, words, options, stated is not None
+        name, titles, units, rows, number_columns, words, options, stated is not None
     )
     keep = [k for k, c in enumerate(number_columns) if c != time_at]
-    index_at = _index_column(titles, numbers, number_columns, keep, layout.names is None)
+    index_at = _index_column(titles, rows, number_columns, keep, layout.names is None)
     if index_at is not None and len(keep) > 1:
         keep.remove(index_at)
     rate, start = options.rate or stated, 0.0
-    samples = numbers[:, keep]
-    samples[np.abs(samples) > _LARGEST] = np.nan  # no amplifier wrote that
-    samples = samples.astype(np.float32)
-    seconds = np.arange(len(samples)) / rate if rate else None
+    samples = _keep(rows.numbers, keep)
     if time is not None:
-        clock = even_clock(name, time, time_unit, samples, layout.first_line)
+        clock = even_clock(name, time, time_unit, samples, layout.first_line, stated)
         start, samples, seconds = clock.start, clock.samples, clock.seconds
         notes += clock.notes
         rate = options.rate or clock.rate
+    elif rate and words:
+        seconds = np.arange(len(samples)) / rate
+    else:
+        seconds = None
     columns = [number_columns[k] for k in keep]
     names = tuple(titles[c] or f"Column {c + 1}" for c in columns)
     labels: tuple[str, ...] = ()
     if time is None and rate is None and words and len(samples) <= _MOST_POSES and 0 in words:
-        labels = tuple(w or f"Pose {i + 1}" for i, w in enumerate(words.pop(0)))
-    frame_aligned = _is_frame_aligned(names, samples, index_at, time is not None, labels)
+        labels = tuple(w or f"Pose {i + 1}" for i, w in enumerate(_decoded(words.pop(0), layout)))
+    counts = index_at is not None and _counts(_column(rows, number_columns, index_at))
+    frame_aligned = counts and _is_frame_aligned(names, samples, time is not None, labels)
     if frame_aligned and rate is None:
         rate = FRAME_RATE
         notes.append(f"Rows are numbered frames of muscle envelopes: read as {FRAME_RATE:g} frames a second.")
     annotations: list[Annotation] = []
     for c, texts in words.items():
-        segments = _segments(texts, seconds) if seconds is not None and len(seconds) > 1 else None
+        segments = _segments(texts, seconds, layout) if seconds is not None and len(seconds) > 1 else None
         if segments is None:
             notes.append(f"Column '{titles[c] or c + 1}' holds words and was left out.")
         else:
@@ -135,9 +222,30 @@ def arrange(name: str, layout: TextLayout, rows: Rows, options: Options) -> Tabl
     )  # fmt: skip
 
 
-def _titles(
-    name: str, layout: TextLayout, options: Options, numbers: np.ndarray
-) -> tuple[list[str], list[str]]:
+def _column(rows: Rows, number_columns: Sequence[int], k: int) -> np.ndarray:
+    """One column of numbers [n], as float64 where it was kept so."""
+    exact = rows.exact.get(number_columns[k])
+    return rows.numbers[:, k] if exact is None else exact
+
+
+def _keep(numbers: np.ndarray, keep: Sequence[int]) -> np.ndarray:
+    """Some columns [n, k], in the memory of all."""
+    n, width = numbers.shape
+    if len(keep) == width:
+        return numbers
+    flat = numbers.reshape(-1)
+    for begin in range(0, n, 10_000):
+        part = numbers[begin : begin + 10_000][:, keep]
+        flat[begin * len(keep) : begin * len(keep) + part.size] = part.ravel()
+    return flat[: n * len(keep)].reshape(n, len(keep))
+
+
+def _decoded(words: np.ndarray, layout: TextLayout) -> list[str]:
+    encoding = "utf-8" if "16" in layout.encoding else layout.encoding
+    return [w.decode(encoding, "replace") for w in words.tolist()]
+
+
+def _titles(name: str, layout: TextLayout, options: Options, rows: Rows) -> tuple[list[str], list[str]]:
     """(name, unit) of every column of the file.
 
     The caller's names may count all columns, those with numbers, or those but a first one that is
@@ -153,7 +261,7 @@ def _titles(
         columns = list(range(layout.columns))
         if len(given) == len(layout.number_columns):
             columns = list(layout.number_columns)
-        elif len(given) == len(layout.number_columns) - 1 and _rises(numbers[:, 0]):
+        elif len(given) == len(layout.number_columns) - 1 and _rises(_column(rows, layout.number_columns, 0)):
             columns = list(layout.number_columns)[1:]
         if len(given) != len(columns):
             raise EiferError(
@@ -169,9 +277,9 @@ def _time(
     name: str,
     titles: Sequence[str],
     units: Sequence[str],
-    numbers: np.ndarray,
+    rows: Rows,
     number_columns: Sequence[int],
-    words: dict[int, list[str]],
+    words: dict[int, np.ndarray],
     options: Options,
     stated: bool,
 ) -> tuple[np.ndarray | None, int | None, str]:
@@ -187,24 +295,24 @@ def _time(
             clock = clock_seconds(words.pop(column))
             if clock is None:
                 raise EiferError(f"Column '{wish}' of '{name}' holds words and cannot be the time.")
-            return clock, column, "s"
-        return numbers[:, number_columns.index(column)], column, units[column]
+            return clock, column, CLOCK_UNIT
+        return _column(rows, number_columns, number_columns.index(column)), column, units[column]
     for column in list(words):
         if (clock := clock_seconds(words[column])) is not None and _rises(clock):
             del words[column]
-            return clock, column, "s"
+            return clock, column, CLOCK_UNIT
     for k, column in enumerate(number_columns):
         title = titles[column]
-        named = bool(title) and _TIME_NAME.match(title) is not None and match_name(title).muscle is None
+        named = bool(title) and TIME_NAME.match(title) is not None and match_name(title).muscle is None
         if named and (k == 0 or len(title) > 1):
             return (
-                numbers[:, k],
+                _column(rows, number_columns, k),
                 column,
                 units[column] or (title.lower() if title.lower() in TIME_UNITS else ""),
             )
     nameless = not any(titles[c] for c in number_columns) or not titles[number_columns[0]]
     if nameless and len(number_columns) > 1 and not stated and options.rate is None:
-        first = numbers[:, 0]
+        first = _column(rows, number_columns, 0)
         if len(first) > 4 and _rises(first) and not _counts(first) and _is_even(first):
             return first, number_columns[0], ""
     return None, None, ""
@@ -221,6 +329,16 @@ def _counts(column: np.ndarray) -> bool:
     )
 
 
+def _is_counter(column: np.ndarray) -> bool:
+    """Whether a column counts the rows, perhaps from 0 again and again."""
+    if _counts(column):
+        return True
+    steps = np.diff(column)
+    return (
+        len(steps) > 8 and bool(np.mean(steps == 1) > 0.8) and bool(np.all((steps > 0) | (column[1:] <= 1)))
+    )
+
+
 def _is_even(time: np.ndarray) -> bool:
     steps = np.diff(time)
     middle = np.median(steps)
@@ -229,7 +347,7 @@ def _is_even(time: np.ndarray) -> bool:
 
 def _index_column(
     titles: Sequence[str],
-    numbers: np.ndarray,
+    rows: Rows,
     number_columns: Sequence[int],
     keep: Sequence[int],
     headless: bool,
@@ -239,14 +357,12 @@ def _index_column(
         return None
     k = keep[0]
     named = _INDEX_NAME.match(titles[number_columns[k]].strip()) is not None
-    return k if named and _counts(numbers[:, k]) else None
+    return k if named and _is_counter(_column(rows, number_columns, k)) else None
 
 
-def _is_frame_aligned(
-    names: Sequence[str], samples: np.ndarray, index_at: int | None, timed: bool, labels: Sequence[str]
-) -> bool:
+def _is_frame_aligned(names: Sequence[str], samples: np.ndarray, timed: bool, labels: Sequence[str]) -> bool:
     """The MMM layout: numbered rows, then nothing but muscle envelopes (slightly negative at most)."""
-    if index_at is None or timed or labels or not names or len(samples) == 0:
+    if timed or labels or not names or len(samples) == 0:
         return False
     if not all(match_name(n).muscle and match_name(n).side for n in names):
         return False
@@ -254,17 +370,17 @@ def _is_frame_aligned(
     return bool(np.nanmin(samples, initial=0.0) > -0.1 * largest)
 
 
-def _segments(texts: Sequence[str], seconds: np.ndarray) -> list[Annotation] | None:
-    """Stretches of equal words as annotations; None if they are too many to be cues."""
-    column = np.array([t.strip() for t in texts])
-    edges = np.concatenate(([0], np.flatnonzero(column[1:] != column[:-1]) + 1, [len(column)]))
+def _segments(texts: np.ndarray, seconds: np.ndarray, layout: TextLayout) -> list[Annotation] | None:
+    """Stretches of equal words (bytes [n]) as annotations; None if they are too many to be cues."""
+    edges = np.concatenate(([0], np.flatnonzero(texts[1:] != texts[:-1]) + 1, [len(texts)]))
     if len(edges) > _MOST_SEGMENTS:
         return None
+    labels = [w.strip() for w in _decoded(texts[edges[:-1]], layout)]
     ends = np.append(seconds, 2 * seconds[-1] - seconds[-2])
     return [
-        Annotation(float(ends[a]), float(ends[b] - ends[a]), str(column[a]))
-        for a, b in pairwise(edges.tolist())
-        if column[a]
+        Annotation(float(ends[a]), float(ends[b] - ends[a]), label)
+        for (a, b), label in zip(pairwise(edges.tolist()), labels, strict=True)
+        if label
     ]
 
 

@@ -1,37 +1,45 @@
-"""Tables of numbers in text files of any origin: where they begin, how they are written, their rows.
+"""Tables of numbers in text files of any origin: where they begin and how they are written.
 
-`find_layout` looks at the first megabyte only; `read_rows` streams the file in blocks of lines, so
-memory stays a small multiple of the numbers.
+`find_layout` looks at the first megabyte only; `rows.read_rows` reads what it has found.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
-import hashlib
-import io
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import numpy as np
 
 from ..errors import EiferError
-from .guess import is_unit
+from .digits import find_cells, parse_cells
+from .guess import is_unit, split_unit
 
 HEAD_BYTES = 1 << 20  # titles, header and a first stretch of rows must lie in this much
-_BLOCK_BYTES = 1 << 20
-_LONGEST_LINE = 4 << 20
 _MOST_COLUMNS = 4096
 _SAMPLE_LINES = 60
+_SAMPLE_CHARACTERS = 200_000
+_HEADER_LINES = 12  # directly above the rows: names, units, rates
+_LONGEST_HEADER_LINE = 100_000
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf(inity)?)", re.IGNORECASE)
 _MISSING = frozenset(
     ("", "na", "n/a", "null", "none", "nan", "-", "--", ".", "#n/a", "#nv", "inf", "-inf", "+inf")
 )
-_CLOCK = re.compile(r"(\d{1,3}):([0-5]?\d)(?::([0-5]?\d(?:[.,]\d+)?))?")
+_THOUSANDS = {
+    ".": re.compile(r"[+-]?[1-9]\d{0,2}([,' \u00a0\u202f])\d{3}(\1\d{3})*(\.\d+)?"),
+    ",": re.compile(r"[+-]?[1-9]\d{0,2}([.' \u00a0\u202f])\d{3}(\1\d{3})*(,\d+)?"),
+}
+TIME_NAME = re.compile(
+    r"^(x|t|time|zeit|times?tamps?|zeitstempel|seconds?|sekunden?|secs?|s|ms|msec|elapsed|milliseconds?|"
+    r"usec|min|minutes?|lsl.?timestamp|time.?stamps?.*|(date|datum).{0,3}(time|zeit).{0,10}|datetime|"
+    r"(time|zeit|uhrzeit).{0,20}|.{0,80}\btime series)$",
+    re.IGNORECASE,
+)
 
 _ENCODING_NAME = {"utf-8-sig": "UTF-8", "utf-8": "UTF-8", "cp1252": "Windows-1252"}
 
@@ -53,20 +61,13 @@ class TextLayout:
     stated_rows: int | None = None
     format: str = "table"
     notes: tuple[str, ...] = ()
+    ragged: bool = False  # rows may end early: columns of different lengths side by side
+    header_lines: frozenset[bytes] = frozenset()  # as they may stand between the rows once more
 
     @property
     def number_columns(self) -> tuple[int, ...]:
         """Columns that hold numbers, in file order."""
         return tuple(i for i in range(self.columns) if i not in self.text_columns)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What stands in the table: numbers float64 [n, number columns], words per text column."""
-
-    numbers: np.ndarray
-    words: dict[int, list[str]]
-    sha256: str
 
 
 def read_head(path: Path) -> bytes:
@@ -129,14 +130,10 @@ def find_layout(path: Path, head: bytes) -> TextLayout:
     if special := _acknowledge(path.name, encoding, lines):
         return special
     delimiter, decimal = _find_delimiter(path.name, lines)
-    sample = [split_line(line, delimiter) for line in _sample(lines)]
-    lengths = [len(cells) for cells in sample]
-    width = max(set(lengths), key=lambda n: (lengths.count(n), n))
-    sample = [cells for cells in sample if len(cells) == width]
-    trailing = width > 1 and sum(not cells[-1] for cells in sample) == len(sample)
-    if trailing and _header_fills(lines, delimiter, width):
-        trailing = False
-    width -= trailing
+    width, trailing = _width(lines, delimiter)
+    paired = _paired_width(lines, delimiter)
+    if paired:
+        width, trailing = paired, False
     if width > _MOST_COLUMNS:
         raise EiferError(f"'{path.name}' has {width} columns; at most {_MOST_COLUMNS} can be read.")
     text_columns = _text_columns(lines, delimiter, width, decimal)
@@ -144,17 +141,78 @@ def find_layout(path: Path, head: bytes) -> TextLayout:
         raise EiferError(
             f"'{path.name}' holds no table of numbers; export the signals as columns of numbers."
         )
-    first = _first_row(lines, delimiter, decimal, width, text_columns)
+    first = _first_row(lines, delimiter, decimal, width, text_columns, bool(paired))
     if first is None:
         raise EiferError(
             f"No row of {width} numbers begins in the first {HEAD_BYTES >> 20} MiB of '{path.name}'; "
             "remove the text above the table."
         )
-    names, units = _header(lines[:first], delimiter, width)
-    interval = _stated_interval(lines[:first])
+    above = lines[:first]
+    names, units = _header(above, delimiter, width, bool(paired))
+    interval, format = _stated_interval(above), "table"
+    if found := _open_signals(above, width):
+        names, interval, format = found[0], found[1] or interval, "OpenSignals text"
     return TextLayout(
-        encoding, delimiter, decimal, first, width, trailing, names, units, text_columns, interval
+        encoding, delimiter, decimal, first, width, trailing, names, units, text_columns, interval,
+        format=format, ragged=bool(paired), header_lines=_repeatable(above, encoding),
+    )  # fmt: skip
+
+
+def _repeatable(above: Sequence[str], encoding: str) -> frozenset[bytes]:
+    """Lines of the header in the bytes in which `rows` would meet them again."""
+    code = "utf-8" if "16" in encoding or encoding == "utf-8-sig" else encoding
+    return frozenset(
+        line.strip().encode(code, "replace")
+        for line in above[-_HEADER_LINES:]
+        if line.strip() and len(line) < _LONGEST_HEADER_LINE
     )
+
+
+def _width(lines: Sequence[str], delimiter: str | None) -> tuple[int, bool]:
+    """(cells of a row, whether every row ends with a delimiter) by the sampled lines."""
+    sample = [split_line(line, delimiter) for line in _sample(lines)]
+    lengths = [len(cells) for cells in sample]
+    width = max(set(lengths), key=lambda n: (lengths.count(n), n))
+    sample = [cells for cells in sample if len(cells) == width]
+    trailing = width > 1 and sum(not cells[-1] for cells in sample) == len(sample)
+    if trailing and _header_fills(lines, delimiter, width):
+        trailing = False
+    return width - trailing, trailing
+
+
+def _paired_width(lines: Sequence[str], delimiter: str | None) -> int:
+    """Columns of a table whose header names several time columns, the first one first; else 0.
+
+    Every signal then has its own clock, and columns end where their signal ends.
+    """
+    for line in lines[:2000]:
+        if delimiter is None or len(line) > _LONGEST_HEADER_LINE or not _may_name_times(line):
+            continue
+        cells = split_line(line, delimiter)
+        while cells and not cells[-1]:
+            cells.pop()
+        at = [i for i, c in enumerate(cells) if is_time_title(c) and len(c) > 2]  # "x, y, x, y" are no times
+        spaced = len(at) >= 2 and at[0] == 0 and min(np.diff([*at, len(cells)])) >= 2
+        if spaced and not any(is_number(c, ".") for c in cells):
+            return _last_paired(cells)
+    return 0
+
+
+def _last_paired(cells: Sequence[str]) -> int:
+    """Columns up to an empty title: behind it another table may stand, such as one of markers."""
+    return next((i for i, c in enumerate(cells) if not c), len(cells))
+
+
+def _may_name_times(line: str) -> bool:
+    """A quick look before the careful one."""
+    line = line.lower()
+    return any(part in line for part in ("time", "zeit", "x[", "x [", "t[", "t [", "sec", "sek"))
+
+
+def is_time_title(title: str) -> bool:
+    """Whether a column's title says that it holds times."""
+    name = split_unit(title)[0]
+    return bool(name) and len(name) < 200 and TIME_NAME.match(name) is not None
 
 
 def split_line(line: str, delimiter: str | None) -> list[str]:
@@ -171,6 +229,25 @@ def split_line(line: str, delimiter: str | None) -> list[str]:
 
 def is_number(cell: str, decimal: str) -> bool:
     """Whether a cell is a number in the file's own writing."""
+    return number_of(cell, decimal) is not None
+
+
+def number_of(cell: str, decimal: str) -> float | None:
+    """Value of a cell, or None if it is no number in the file's own writing; infinite ones are NaN.
+
+    Groups of thousands (``1.234,5``, ``1'234.5``) are understood.
+    """
+    cell = cell.replace("\u2212", "-")
+    if not _is_plain(cell, decimal):
+        if len(cell) < 5 or not _THOUSANDS[decimal].fullmatch(cell):
+            return None
+        cell = re.sub(r"[.' \u00a0\u202f]" if decimal == "," else r"[,' \u00a0\u202f]", "", cell)
+    value = float(cell.replace(",", "."))
+    return value if np.isfinite(value) else float("nan")
+
+
+def _is_plain(cell: str, decimal: str) -> bool:
+    """Whether a cell is a number without groups of thousands."""
     if decimal == ",":
         if "." in cell:
             return False
@@ -178,7 +255,8 @@ def is_number(cell: str, decimal: str) -> bool:
     return _NUMBER.fullmatch(cell) is not None
 
 
-def _is_missing(cell: str) -> bool:
+def is_missing(cell: str) -> bool:
+    """Whether a cell is empty or says in words that there is no value."""
     return cell.lower() in _MISSING
 
 
@@ -190,7 +268,7 @@ def _sample(lines: Sequence[str]) -> list[str]:
 
 def _find_delimiter(name: str, lines: Sequence[str]) -> tuple[str | None, str]:
     """Delimiter and decimal sign under which most cells of the sampled lines are numbers."""
-    sample = [line[:200_000] for line in _sample(lines)]
+    sample = [line[: _SAMPLE_CHARACTERS // _SAMPLE_LINES * 4] for line in _sample(lines)]
     if not sample:
         raise EiferError(f"'{name}' holds no table of numbers; export the signals as columns of numbers.")
     best, choice = 0.0, None
@@ -218,7 +296,11 @@ def _numeric_score(sample: Sequence[str], delimiter: str | None, decimal: str) -
     for cells in rows:
         total += sum(len(c) for c in cells) + 1
         if len(cells) == width:
-            good += sum(len(c) for c in cells if is_number(c, decimal))
+            # "1,234" may be thousands, but is more often a decimal comma.
+            good += sum(
+                len(c) if _is_plain(c, decimal) else 0.9 * len(c) if is_number(c, decimal) else 0
+                for c in cells
+            )
     return good / total if good else 0.0
 
 
@@ -229,37 +311,63 @@ def _text_columns(
 
     All of the head counts, as cues may be rare; lines without any number are headers.
     """
-    words, numbers = [0] * width, [0] * width
-    for line in lines:
-        cells = split_line(line, delimiter)[:width]
-        found = [is_number(cell, decimal) for cell in cells]
-        if len(cells) == width and any(found):
-            for i, (cell, number) in enumerate(zip(cells, found, strict=True)):
-                numbers[i] += number
-                words[i] += not number and not _is_missing(cell)
-    if not any(numbers):
+    block = "".join(f"{line}\n" for line in lines if line.count('"') % 2 == 0).encode("utf-8", "replace")
+    cells = find_cells(block, delimiter, decimal)
+    if cells is None or len(cells.start) == 0:
         return None
-    return tuple(i for i in range(width) if words[i] > numbers[i])
+    _, wrong = parse_cells(cells)
+    column = np.arange(len(cells.start)) - np.repeat(np.cumsum(cells.counts) - cells.counts, cells.counts)
+    line = np.repeat(np.arange(len(cells.counts)), cells.counts)
+    number = ~wrong & (cells.end > cells.start)
+    with_numbers = np.bincount(line[number], minlength=len(cells.counts)) > 0
+    inside = with_numbers[line] & (column < width)
+    numbers = np.bincount(column[inside & number], minlength=width)
+    words = np.zeros(width)
+    for c in np.unique(column[inside & wrong]).tolist():
+        odd = np.flatnonzero(inside & wrong & (column == c))
+        some = odd[:: max(1, len(odd) // 500)]
+        texts = [
+            cells.data[cells.start[i] : min(cells.end[i], cells.start[i] + 100)]
+            .tobytes()
+            .decode("utf-8", "replace")
+            for i in some.tolist()
+        ]
+        share = len(odd) / len(some)
+        numbers[c] += round(share * sum(is_number(t, decimal) for t in texts))
+        words[c] = share * sum(not is_number(t, decimal) and not is_missing(t) for t in texts)
+    if not numbers.any():
+        return None
+    return tuple(int(c) for c in np.flatnonzero(words > numbers))
 
 
-def _fits(cells: Sequence[str], width: int, text_columns: Sequence[int], decimal: str) -> bool:
+def _fits(
+    cells: Sequence[str], width: int, text_columns: Sequence[int], decimal: str, ragged: bool = False
+) -> bool:
     """Whether cells are a row of the table."""
+    if ragged:
+        cells = [*cells[:width], *[""] * (width - len(cells))]
     if not (width <= len(cells) <= width + 1) or (len(cells) == width + 1 and cells[-1]):
         return False
     numbers = [cells[i] for i in range(width) if i not in text_columns]
     found = [is_number(cell, decimal) for cell in numbers]
-    return any(found) and all(ok or _is_missing(c) for ok, c in zip(found, numbers, strict=True))
+    return any(found) and all(ok or is_missing(c) for ok, c in zip(found, numbers, strict=True))
 
 
 def _first_row(
-    lines: Sequence[str], delimiter: str | None, decimal: str, width: int, text_columns: Sequence[int]
+    lines: Sequence[str],
+    delimiter: str | None,
+    decimal: str,
+    width: int,
+    text_columns: Sequence[int],
+    ragged: bool,
 ) -> int | None:
     """Index of the first line from which on a few rows in sequence fit the table."""
     run = 0
     for i, line in enumerate(lines):
         if not line.strip():
             continue
-        run = run + 1 if _fits(split_line(line, delimiter), width, text_columns, decimal) else 0
+        fits = _fits(split_line(line, delimiter), width, text_columns, decimal, ragged)
+        run = run + 1 if fits else 0
         if run == 1:
             start = i
         if run >= 3:
@@ -276,29 +384,69 @@ def _header_fills(lines: Sequence[str], delimiter: str | None, width: int) -> bo
 
 
 def _header(
-    above: Sequence[str], delimiter: str | None, width: int
+    above: Sequence[str], delimiter: str | None, width: int, ragged: bool
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
     """(names or None, units) from the lines above the first row."""
-    rows = []
-    for line in [text for text in above if text.strip()][-3:]:
-        cells = split_line(line.lstrip("#%").strip(" ") if line.lstrip()[:1] in "#%" else line, delimiter)
-        if len(cells) == width + 1 and not cells[-1]:
-            cells = cells[:-1]
-        if len(cells) == width - 1 and not rows:
-            cells = ["", *cells]  # an index column without a name
-        rows.append(cells if len(cells) == width else None)
-    rows.reverse()
-    if not rows or rows[0] is None:
-        return None, ("",) * width
-    units: list[str] = [""] * width
-    below_names = rows[0]
-    named = [c for c in below_names if c]
-    if len(rows) > 1 and rows[1] is not None and named and all(is_unit(c) for c in named):
-        units = [c.strip("[]() ") for c in below_names]
-        below_names = rows[1]
-    if not any(below_names):
+    lines = [line for line in above if line.strip() and len(line) < _LONGEST_HEADER_LINE]
+    keyed = {}
+    for line in lines[-_HEADER_LINES:]:  # LabChart writes "ChannelTitle=" and "Range=" in front
+        key, *cells = split_line(line, delimiter)
+        if key.endswith("=") and len(cells) >= width - 1:
+            keyed[key.lower()] = ("", *cells[: width - 1])
+    if "channeltitle=" in keyed:
+        units = tuple(u.strip("*") for u in keyed.get("unitname=", ("",) * width))
+        return ("Time", *keyed["channeltitle="][1:]), ("s", *units[1:])
+    rows: list[list[str] | None] = []
+    for line in reversed(lines[-_HEADER_LINES:]):
+        cells = _header_cells(line, delimiter, width, ragged or bool(rows))
+        if cells is None and not rows:
+            cells = _header_cells(line, delimiter, width - 1, False)
+            cells = cells and ["", *cells]  # an index column without a name
+        rows.append(cells)
+    units = [""] * width
+    while rows and rows[0] is not None and (named := [c for c in rows[0] if c]):
+        if len(rows) > 1 and rows[1] is not None and all(is_unit(c) for c in named):
+            units = [c.strip("[]() ") for c in rows[0]]
+        elif not (len(rows) > 1 and all(_RATE_CELL.fullmatch(c) for c in named)):
+            break
+        rows.pop(0)
+    if not rows or rows[0] is None or not any(rows[0]):
         return None, tuple(units)
-    return tuple(c[:200] for c in below_names), tuple(units)
+    names = _two_rows(rows[0], rows[1:4])
+    return tuple(c[:200] for c in names), tuple(units)
+
+
+_RATE_CELL = re.compile(r"[\d.,]+\s*(k?hz|sps|m?s|m?sec|samples?)", re.IGNORECASE)
+
+
+def _header_cells(line: str, delimiter: str | None, width: int, short: bool) -> list[str] | None:
+    """The cells of a line above the rows if they are as many as the table's columns."""
+    cells = split_line(line.lstrip("#%").strip(" ") if line.lstrip()[:1] in "#%" else line, delimiter)
+    if len(cells) > width and (short or not any(cells[width:])):
+        cells = cells[:width]
+    if short and 2 <= len(cells) < width and not all(cells):
+        cells = [*cells, *[""] * (width - len(cells))]
+    return cells if len(cells) == width and width else None
+
+
+def _two_rows(names: list[str], above: Sequence[list[str] | None]) -> list[str]:
+    """Names that are told apart only by a row above them (muscle over side, sensor over channel)."""
+    filled = [n for n in names if n]
+    if len(set(filled)) == len(filled) and len(filled) == len(names):
+        return names
+    best, count = names, len(set(names))
+    for upper in above:
+        if upper is None:
+            break
+        if not any(upper) or any(re.search(r"\bmode\b", c, re.IGNORECASE) for c in upper):
+            continue
+        group, joined = "", []
+        for over, name in zip(upper, names, strict=True):
+            group = over or group
+            joined.append(f"{group} {name}".strip() if group != name else name)
+        if len(set(joined)) > count:
+            best, count = joined, len(set(joined))
+    return best
 
 
 _PER_SAMPLE = {
@@ -307,31 +455,75 @@ _PER_SAMPLE = {
 }  # fmt: skip
 
 
+_RATE_WORD = r"(?:sampl\w*|abtast\w*|acqui\w*|aufnahme\w*|scan\w*)"
+_RATE_LINE = re.compile(
+    rf"{_RATE_WORD}[\s_-]*(?:rate|freq\w*)?|\bfreq\w*|\brate\b|\bfs\b|\bsr\b", re.IGNORECASE
+)
+_INTERVAL_LINE = re.compile(
+    r"(?:interval\w*|periode?|abtastabstand|\bdt\b|zeitschritt|time\s?step)[^\d]{0,30}?([\d.,]+(?:e-?\d+)?)\s*([a-zµ]+)",
+    re.IGNORECASE,
+)
+_EACH_SAMPLE = re.compile(r"([\d.,]+)\s*([a-zµ]+)\s*/\s*sample", re.IGNORECASE)
+_PLAIN_RATE = re.compile(
+    rf"{_RATE_WORD}[\s_-]*(?:rate|freq\w*)[\"']?\W{{1,5}}([\d.,]+)\W*$|\"sampling rate\"\s*:\s*([\d.]+)",
+    re.IGNORECASE,
+)
+
+
 def _stated_interval(above: Sequence[str]) -> float | None:
     """Seconds per row from a title line such as ``Sampling rate: 2000 Hz`` or ``0.5 msec/sample``."""
     for line in above[-200:]:
         line = line[:500]
-        if found := re.search(r"([\d.,]+)\s*(k?)Hz", line, re.IGNORECASE):
-            if re.search(r"rate|freq|sampl|abtast|fs\b|sr\b", line, re.IGNORECASE):
-                value = _float(found.group(1)) * (1000.0 if found.group(2) else 1.0)
-                if 0.01 <= value <= 1e6:
-                    return 1.0 / value
-        elif found := re.search(r"([\d.,]+)\s*([a-zµ]+)\s*/\s*sample", line, re.IGNORECASE):
+        value = None
+        if (found := re.search(r"([\d.,]+)\s*(k?)Hz", line, re.IGNORECASE)) and _RATE_LINE.search(line):
+            value = _inverse(_float(found.group(1)) * (1000.0 if found.group(2) else 1.0))
+        elif found := _EACH_SAMPLE.search(line) or _INTERVAL_LINE.search(line):
             value = _float(found.group(1)) * _PER_SAMPLE.get(found.group(2).lower(), np.nan)
-            if 1e-6 <= value <= 100:
-                return value
-        elif found := re.search(
-            r"(?:sampl\w*|abtast\w*)[\s_-]*(?:rate|freq\w*)\W{1,5}([\d.,]+)\s*$", line, re.IGNORECASE
-        ):
-            value = _float(found.group(1))
-            if 0.01 <= value <= 1e6:
-                return 1.0 / value
+        elif found := _PLAIN_RATE.search(line):
+            value = _inverse(_float(found.group(1) or found.group(2)))
+        if value is not None and 1e-6 <= value <= 100:
+            return value
     return None
+
+
+def _inverse(rate: float) -> float:
+    return 1.0 / rate if rate > 0 else float("nan")
+
+
+def _open_signals(above: Sequence[str], width: int) -> tuple[tuple[str, ...], float | None] | None:
+    """(column names, seconds per row) of an OpenSignals (r)evolution text file, from its JSON line."""
+    if not above or "opensignals" not in above[0].lower():
+        return None
+    line = next((text for text in above[:20] if text.lstrip("# \t").startswith("{")), "")
+    try:
+        devices = json.loads(line.lstrip("# \t")[:_LONGEST_HEADER_LINE])
+    except (ValueError, RecursionError):
+        return None
+    names: list[str] = []
+    interval = None
+    for device in devices.values() if isinstance(devices, dict) else ():
+        if not isinstance(device, dict):
+            continue
+        columns, sensors = _texts(device.get("column")), _texts(device.get("sensor"))
+        labels = _texts(device.get("label"))
+        plain = len(columns) - len(sensors)  # the counter and digital inputs come first
+        for i, column in enumerate(columns):
+            k = i - plain
+            label = labels[k] if 0 <= k < len(labels) == len(sensors) else column
+            names.append(f"{label} {sensors[k]}" if 0 <= k < len(sensors) and plain > 0 else column)
+        rate = device.get("sampling rate")
+        if isinstance(rate, int | float) and 0.01 <= rate <= 1e6:
+            interval = 1.0 / rate
+    return (tuple(n[:200] for n in names), interval) if len(names) == width else None
+
+
+def _texts(value: Any) -> list[str]:  # noqa: ANN401 - whatever the JSON holds
+    return [str(v) for v in value] if isinstance(value, list) else []
 
 
 def _float(text: str) -> float:
     try:
-        return float(text.replace(",", "."))
+        return float(text.replace(",", ".").rstrip("."))
     except ValueError:
         return float("nan")
 
@@ -379,173 +571,3 @@ def _acknowledge(name: str, encoding: str, lines: Sequence[str]) -> TextLayout |
         encoding, delimiter, decimal, first, width, trailing, tuple(names), tuple(units), (),
         seconds, stated, "AcqKnowledge text",
     )  # fmt: skip
-
-
-def read_rows(path: Path, layout: TextLayout, limit: int | None = None) -> Rows:
-    """Rows of a table, streamed; with `limit` only about that many bytes (for a quick look).
-
-    Raises EiferError that names the line if a row has too few or too many cells, or a word where
-    a number belongs.
-    """
-    digest = hashlib.sha256()
-    parts: list[np.ndarray] = []
-    words: dict[int, list[str]] = {i: [] for i in layout.text_columns}
-    line_number, to_skip = 1, layout.first_line
-    try:
-        with path.open("rb") as file:
-            for block in _line_blocks(file, path.name, layout.encoding, digest, limit):
-                skipped = 0
-                while to_skip and (end := block.find("\n", skipped)) >= 0:
-                    skipped, to_skip = end + 1, to_skip - 1
-                if to_skip:
-                    continue
-                line_number += layout.first_line if not parts else 0
-                block = block[skipped:]
-                parts.append(_parse(block, layout, path.name, line_number, words))
-                line_number += block.count("\n")
-    except OSError as error:
-        raise EiferError(f"'{path.name}' cannot be read ({error.strerror}); try again.") from None
-    width = len(layout.number_columns)
-    numbers = np.concatenate(parts) if parts else np.empty((0, width))
-    if len(numbers) == 0:
-        raise EiferError(f"'{path.name}' has a header but no rows; export it again.")
-    return Rows(numbers, words, digest.hexdigest())
-
-
-def _line_blocks(
-    file: BinaryIO, name: str, encoding: str, digest: hashlib._Hash, limit: int | None
-) -> Iterator[str]:
-    """Text of whole lines, about `_BLOCK_BYTES` at a time, newlines unified."""
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(errors="replace"), True)
-    pending, taken = "", 0
-    while True:
-        data = file.read(min(_BLOCK_BYTES, limit - taken) if limit else _BLOCK_BYTES)
-        taken += len(data)
-        digest.update(data)
-        text = pending + decoder.decode(data, final=not data)
-        if not data or (limit and taken >= limit):
-            end = text.rfind("\n") + 1 if data else len(text)
-            if text[:end]:
-                yield text[:end]
-            return
-        end = text.rfind("\n") + 1
-        pending = text[end:]
-        if len(pending) > _LONGEST_LINE:
-            raise EiferError(
-                f"A line of '{name}' is longer than {_LONGEST_LINE >> 20} MiB; "
-                "save the table with one row a line."
-            )
-        if end:
-            yield text[:end]
-
-
-def _parse(block: str, layout: TextLayout, name: str, line: int, words: dict[int, list[str]]) -> np.ndarray:
-    """float64 [rows, number columns] of a block that begins at line number `line`."""
-    if not block.strip():
-        return np.empty((0, len(layout.number_columns)))
-    if '"' not in block and (layout.delimiter is not None or not layout.text_columns):
-        values = _parse_fast(block, layout)
-        if values is not None:
-            for i in layout.text_columns:
-                words[i] += [
-                    line.split(layout.delimiter, i + 1)[i].strip()[:200]
-                    for line in block.split("\n")
-                    if line.strip()
-                ]
-            return values
-    return _parse_slowly(block, layout, name, line, words)
-
-
-def _parse_fast(block: str, layout: TextLayout) -> np.ndarray | None:
-    """NumPy's own tokenizer; None if a row is not plain numbers (the slow way finds out why)."""
-    d = layout.delimiter
-    if layout.decimal == ",":
-        block = block.replace(",", ".")
-    if d is not None:
-        if layout.trailing:
-            block = block.rstrip("\n").replace(d + "\n", "\n").removesuffix(d) + "\n"
-        if d + d in block:
-            block = block.replace(d + d, f"{d}nan{d}").replace(d + d, f"{d}nan{d}")
-        if "\n" + d in block:
-            block = block.replace("\n" + d, f"\nnan{d}")
-        if d + "\n" in block:
-            block = block.replace(d + "\n", f"{d}nan\n")
-        if block.startswith(d):
-            block = "nan" + block
-        if block.endswith(d):
-            block += "nan"
-    if layout.text_columns and not _even(block, d, layout.columns):
-        return None
-    try:
-        values = np.loadtxt(
-            io.StringIO(block),
-            delimiter=d,
-            comments=None,
-            ndmin=2,
-            usecols=layout.number_columns if layout.text_columns else None,
-        )
-    except (ValueError, IndexError):
-        return None
-    if values.shape[1] != len(layout.number_columns):
-        return None
-    values[~np.isfinite(values)] = np.nan
-    return values
-
-
-def _even(block: str, delimiter: str, columns: int) -> bool:
-    """Whether every line has as many cells as the table: told which to use, NumPy does not count."""
-    data = np.frombuffer(block.encode("utf-8"), dtype=np.uint8)
-    ends = np.flatnonzero(data == ord("\n"))
-    if len(data) and data[-1] != ord("\n"):
-        ends = np.append(ends, len(data))
-    between = np.diff(np.searchsorted(np.flatnonzero(data == ord(delimiter)), ends), prepend=0)
-    return bool(np.all(between == columns - 1))
-
-
-def _parse_slowly(
-    block: str, layout: TextLayout, name: str, first_line: int, words: dict[int, list[str]]
-) -> np.ndarray:
-    """Cell by cell: quoted and missing cells, columns of words, and the reason if a row is wrong."""
-    number_columns = layout.number_columns
-    values: list[list[float]] = []
-    for line, text in enumerate(block.split("\n"), first_line):
-        if not text.strip():
-            continue
-        cells = split_line(text, layout.delimiter)
-        while len(cells) > layout.columns and not cells[-1]:
-            cells.pop()
-        if len(cells) != layout.columns:
-            raise EiferError(
-                f"Line {line} of '{name}' has {len(cells)} cells where the rows above have {layout.columns}; "
-                "correct or remove that line."
-            )
-        values.append([_cell(cells[i], layout, name, line, i) for i in number_columns])
-        for i in layout.text_columns:
-            words[i].append(cells[i][:200])
-    return np.array(values, dtype=np.float64).reshape(len(values), len(number_columns))
-
-
-def _cell(text: str, layout: TextLayout, name: str, line: int, column: int) -> float:
-    if is_number(text, layout.decimal):
-        value = float(text.replace(",", "."))
-        return value if np.isfinite(value) else np.nan
-    if _is_missing(text):
-        return np.nan
-    title = layout.names[column] if layout.names and layout.names[column] else str(column + 1)
-    raise EiferError(
-        f"Line {line} of '{name}' has '{text[:40]}' where column '{title[:40]}' holds numbers; "
-        "correct or remove that line."
-    )
-
-
-def clock_seconds(words: Sequence[str]) -> np.ndarray | None:
-    """Seconds [n] of a column of clock times (``12:03:04.250``), or None if it is something else."""
-    found = [_CLOCK.fullmatch(word.strip()) for word in words[:1000]]
-    if not found or not all(found):
-        return None
-    seconds = np.full(len(words), np.nan)
-    for i, word in enumerate(words):
-        if match := _CLOCK.fullmatch(word.strip()):
-            parts = [float(p.replace(",", ".")) for p in match.groups() if p is not None]
-            seconds[i] = sum(p * 60.0 ** (len(parts) - 1 - k) for k, p in enumerate(parts))
-    return seconds
