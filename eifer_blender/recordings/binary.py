@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +43,10 @@ def file_samples(path: Path, layout: Layout, factors: np.ndarray | None = None) 
 
     Reading raises EiferError if the file has become shorter or has changed since now.
     """
-    stamp = _stamp(path)
+    stamp = stamp_of(path)
 
     def read(start: int, stop: int, at: np.ndarray) -> np.ndarray:
-        if _stamp(path) != stamp:
-            raise EiferError(f"'{path.name}' has changed since it was opened; open it again.")
+        check_unchanged(path, stamp)
         result = np.empty((stop - start, len(at)), dtype=np.float32)
         with path.open("rb") as file:
             if layout.by_column:
@@ -117,9 +117,26 @@ def _int24(data: np.ndarray) -> np.ndarray:
     return wide.view("<i4")[:, 0] >> 8
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def stamp_of(path: Path) -> tuple[int, int]:
+    """(bytes, time of the last change) of a file, to tell later whether it is still the same."""
     try:
         status = path.stat()
     except OSError:
         raise EiferError(f"'{path.name}' is no longer there; put it back or open it again.") from None
     return status.st_size, status.st_mtime_ns
+
+
+def check_unchanged(path: Path, stamp: tuple[int, int]) -> None:
+    """Raises EiferError if a file has changed or gone since `stamp_of`."""
+    if stamp_of(path) != stamp:
+        raise EiferError(f"'{path.name}' has changed since it was opened; open it again.")
+
+
+def read_exactly(path: Path, file: RawIOBase, offset: int, into: memoryview) -> None:
+    """Fill a buffer of bytes from `offset` on. Raises EiferError if the file ends before."""
+    file.seek(offset)
+    while len(into):
+        count = file.readinto(into)
+        if not count:
+            raise EiferError(f"'{path.name}' has become shorter since it was opened; copy it again.")
+        into = into[count:]
