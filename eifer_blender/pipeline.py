@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from .recordings.types import Kind, Recording
 
 if TYPE_CHECKING:
     from .mapping import ExpressionModel
-    from .signals import Activation, ChainSettings
+    from .signals import Activation, ChainSettings, Part
 
 Progress = Callable[[float, str], None]
 """Called with the share done (0..1) and what is being done; may raise `CancelledError`."""
@@ -49,6 +49,16 @@ class TakeSettings:
     gain: float = 1.0  # factor on the activation, which stays within 0..1
     smoothing_ms: float = 0.0  # standard deviation of a Gaussian over the activation
     choices: tuple[ChannelChoice, ...] = field(default=())
+    parts: tuple[Part, ...] = ()  # stretches to animate one after another; none: all from the offset on
+    pause_s: float = 0.0  # seconds of rest between parts
+
+
+class TakeMark(NamedTuple):
+    """A mark of the recording in a take; frames count from the take's first."""
+
+    frame: int
+    text: str
+    end: int | None = None  # frame at which a marked segment ends, if that is in the take
 
 
 @dataclass(frozen=True)
@@ -56,13 +66,14 @@ class TakeData:
     """What bake writes.
 
     activation: as measured, before the animator's gain and smoothing. parameters: float32
-    [frames, 55], with them.
+    [frames, 55], with them. marks: in the order of their frames.
     """
 
     activation: Activation
     parameters: np.ndarray
     fps: float
     notes: tuple[str, ...] = ()
+    marks: tuple[TakeMark, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -136,7 +147,58 @@ def make_take(
     activation = process_recording(recording, settings)
     take = express_take(activation, model, settings.gain, settings.smoothing_ms, progress)
     notes = (*activation.notes, *mapping.check_chain(model, settings.chain))
-    return replace(take, notes=notes)
+    return replace(take, notes=notes, marks=take_marks(recording, activation))
+
+
+def take_marks(recording: Recording, activation: Activation) -> tuple[TakeMark, ...]:
+    """The recording's marks that lie in a take, and the labels of its poses or parts.
+
+    A mark is at the frame nearest to it, in every part that contains it. The label of a part is
+    left out where the mark of that name is in the part itself.
+    """
+    found = set()
+    for first, last in _stretches(activation):
+        onset = np.array([a.onset for a in recording.annotations], dtype=np.float64)
+        length = np.array([a.duration for a in recording.annotations], dtype=np.float64)
+        frame = _nearest_frame(activation, onset, first)
+        end = _nearest_frame(activation, onset + length, first)
+        # What begins between the last frame and the end belongs to what comes next.
+        until = np.inf if activation.times is None else activation.times[last] + 1e-6
+        inside = np.flatnonzero((frame >= first) & (frame <= last) & (onset <= until))
+        here = {
+            TakeMark(
+                int(frame[i]),
+                recording.annotations[i].text,
+                int(end[i]) if length[i] > 0 and end[i] <= last else None,
+            )
+            for i in inside
+        }
+        told = {mark.text for mark in here}
+        found |= here
+        found |= {TakeMark(f, t) for f, t in activation.labels if first <= f <= last and t and t not in told}
+    return tuple(sorted(found, key=lambda mark: (mark.frame, mark.text, mark.end or -1)))
+
+
+def _stretches(activation: Activation) -> list[tuple[int, int]]:
+    """First and last frame of each stretch in which the recording's time runs on."""
+    times = activation.times
+    if times is None:
+        return [(0, activation.frames - 1)]
+    known = np.flatnonzero(np.isfinite(times))
+    if not len(known):
+        return []
+    breaks = np.flatnonzero(np.abs(np.diff(times[known]) * activation.fps - np.diff(known)) > 1e-3)
+    breaks = np.union1d(breaks, np.flatnonzero(np.diff(known) > 1))
+    firsts = known[np.concatenate(([0], breaks + 1)).astype(int)]
+    lasts = known[np.concatenate((breaks, [len(known) - 1])).astype(int)]
+    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
+
+
+def _nearest_frame(activation: Activation, seconds: np.ndarray, first: int) -> np.ndarray:
+    """Frame of each moment, counted on from the frame `first`; -1 where the take has no time."""
+    if activation.times is None:
+        return np.full(len(seconds), -1)
+    return first + np.floor((seconds - activation.times[first]) * activation.fps + 0.5).astype(np.int64)
 
 
 def express_take(

@@ -57,7 +57,8 @@ class Activation:
     dynamics: bool = False
     rest_uv: np.ndarray | None = None
     maximum_uv: np.ndarray | None = None
-    labels: tuple[tuple[int, str], ...] = ()  # (first frame, text) of each pose
+    labels: tuple[tuple[int, str], ...] = ()  # (first frame, text) of each pose or part
+    times: np.ndarray | None = None  # float64 [frames], recording time of each frame; NaN in pauses
 
     @property
     def frames(self) -> int:
