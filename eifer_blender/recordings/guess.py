@@ -38,11 +38,15 @@ _OTHER_UNITS = _split(
 )
 
 _EVENT_NAME = re.compile(
-    r"marker|digital|trigger|\btrig|event|onset|stim|\bttl\b|annot|status|\bsync|\bmark\b|ereignis", re.I
+    r"marker|marke\b|markierung|digital|trigger|\btrig|(\b|_)event|onset|stim|\bttl\b|annot|status|\bsync|"
+    r"\bmarks?\b|ereignis|\bcues?\b|\bcode\b|\bd(i|in|io)\d{0,2}\b|button|taste\b|\bphase\b|\btrial|"
+    r"\bcondition|bedingung|\breiz|\bport\s?code",
+    re.I,
 )
 _OTHER_NAME = re.compile(
     r"\b(ecg|ekg|eeg|eog|gsr|eda|scr|scl|ppg|bvp|hr|acc|gyro?|mag|imu|resp)\b|skin|conduct|temper|breath|"
-    r"atem|respir|puls|heart|herz|accel|gyro|pupil|gaze|pressure|battery|counter|packet",
+    r"atem|respir|puls|heart|herz|accel|gyro|pupil|gaze|pressure|battery|counter|packet|time.?stamp|zeitstempel|"
+    r"\bnseq\b|sample.?(index|count|number)",
     re.I,
 )
 _RAW_NAME = re.compile(r"\braw\b|\broh\b|unprocessed|ungefiltert", re.I)
@@ -107,13 +111,13 @@ def guess_kind(name: str, unit: str, column: np.ndarray, rate: float | None) -> 
     """Kind of one channel from its name, its unit, its numbers [n] and its rate in Hz."""
     x = excerpt(column)
     muscle = match_name(name).muscle
-    if _EVENT_NAME.search(name) and muscle is None:
+    if _EVENT_NAME.search(name) and (muscle is None or _is_switch(x)):
         return Guess(Kind.EVENT, False)
     if _OTHER_NAME.search(name) and muscle is None:
         return Guess(Kind.OTHER, False)
     if len(x) == 0 or np.ptp(x) == 0:
         return Guess(Kind.RAW if muscle and _is_fast(rate) else Kind.ENVELOPE if muscle else Kind.OTHER, True)
-    if muscle is None and len(x) > 100 and len(np.unique(x)) <= 8:
+    if muscle is None and len(x) > 100 and (len(np.unique(x)) <= 8 or _holds_codes(x)):
         return Guess(Kind.EVENT, not name)
     if unit and muscle is None and voltage_factor(unit) is None:
         return Guess(Kind.OTHER, True)
@@ -132,6 +136,19 @@ def guess_kind(name: str, unit: str, column: np.ndarray, rate: float | None) -> 
     if centred or muscle:
         return Guess(Kind.RAW, muscle is None)
     return Guess(Kind.OTHER, True)
+
+
+def _is_switch(x: np.ndarray) -> bool:
+    """Whether finite samples take a few values only (an onset mark that is named after its muscle)."""
+    return len(x) > 0 and len(np.unique(x)) <= 8
+
+
+def _holds_codes(x: np.ndarray) -> bool:
+    """Whether finite samples are whole numbers that mostly stay what they are, at one value above all."""
+    if np.any(x != np.round(x)) or np.mean(np.diff(x) != 0) > 0.05:
+        return False
+    codes, counts = np.unique(x, return_counts=True)
+    return len(codes) <= 256 and bool(counts.max() > 0.6 * len(x))
 
 
 def _positive_kind(name: str, muscle: str | None, x: np.ndarray, rate: float | None) -> Guess:

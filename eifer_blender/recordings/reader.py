@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ..errors import EiferError
 from .edf import is_edf, open_edf
+from .events import with_events
 from .matlab import is_matlab, open_matlab
 from .numpy_file import is_npy, is_npz, open_npy, open_npz
 from .options import Options, PerChannel
@@ -103,6 +104,8 @@ def open_recording(
     `zeros_missing` that exact zeros of a table of poses are drop-outs. `streams` chooses among the
     streams of a file by name or number; without it all are read.
 
+    Events in columns of triggers and marks become annotations, beside those of the file itself.
+
     Raises EiferError, one sentence, if the file cannot be read or an argument is missing or wrong.
     """
     path = _existing(path)
@@ -116,7 +119,7 @@ def open_recording(
             "; a table without time can also be read as poses (poses=True)" if "rate" in opened.needs else ""
         )
         raise EiferError(f"'{path.name}' does not say {asked}: state it{hint}.")
-    recording = opened.recording
+    recording = with_events(opened.recording)
     return recording if recording.sha256 else replace(recording, sha256=_sha256(path))
 
 
