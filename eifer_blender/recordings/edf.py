@@ -1,7 +1,7 @@
-"""EDF, EDF+C, BDF and BDF+C through edfio; never the patient or recording identification.
+"""EDF, EDF+, BDF and BDF+, read in blocks; never the patient or recording identification.
 
 The header is checked against the file's size first, so that a header that lies costs one sentence
-and no memory.
+and no memory. Writing is edfio's.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -21,26 +20,35 @@ import numpy as np
 
 from ..dependencies import require
 from ..errors import EiferError
+from .binary import LARGEST
 from .channels import make_channels
+from .edf_records import RecordFile, RecordNotes, Signals, read_notes, record_samples, refuse_gaps, runs_of
 from .options import Options, per_channel
 from .types import Annotation, Channel, Opened, Recording, Stream
 
 _MOST_SIGNALS = 2048
-_MOST_ANNOTATIONS = 100_000
 _LONGEST_RECORD = 100  # seconds
 
 
 @dataclass(frozen=True)
 class EdfHeader:
-    """The fields of an EDF header that a recording needs, checked against the file."""
+    """The fields of an EDF header that a recording needs, checked against the file.
+
+    gains, zeros: a stored number times its gain plus its zero is the physical value.
+    unusable: signals whose minimum and maximum are equal.
+    """
 
     format: str  # EDF, EDF+, BDF, BDF+
+    continuous: bool
+    bytes: int
     records: int
     record_seconds: float
     labels: tuple[str, ...]
     units: tuple[str, ...]
     samples_per_record: tuple[int, ...]
-    unusable: tuple[int, ...]  # signals whose minimum and maximum are equal
+    gains: tuple[float, ...]
+    zeros: tuple[float, ...]
+    unusable: tuple[int, ...]
     notes: tuple[str, ...]
 
     @property
@@ -51,6 +59,21 @@ class EdfHeader:
             for i, label in enumerate(self.labels)
             if not _is_annotation(label) and self.samples_per_record[i] > 0 and i not in self.unusable
         )
+
+    @property
+    def annotation_signals(self) -> tuple[int, ...]:
+        """Indices of the signals that hold text."""
+        return tuple(i for i, label in enumerate(self.labels) if _is_annotation(label))
+
+    @property
+    def sample_bytes(self) -> int:
+        """3 in BDF, 2 in EDF."""
+        return 3 if self.format.startswith("BDF") else 2
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Bytes from the beginning of a data record to each signal and to the record's end, int64."""
+        return np.concatenate([[0], np.cumsum(self.samples_per_record, dtype=np.int64)]) * self.sample_bytes
 
     def rate(self, signal: int) -> float:
         """Samples per second of a signal."""
@@ -67,18 +90,13 @@ def read_header(path: Path) -> EdfHeader:
     fixed, fields, count = _header_bytes(path)
     kind = "BDF" if fixed[0] == 0xFF else "EDF"
     reserved = _text(fixed[192:236])
-    if reserved[:5] == f"{kind}+D":
-        raise EiferError(
-            f"'{path.name}' is a discontinuous {kind}+D file, whose pauses would be lost; "
-            f"export it as {kind}+C."
-        )
     labels = tuple(_text(fields[16 * i : 16 * i + 16]) for i in range(count))
     units = tuple(_text(fields[at : at + 8]) for at in range(96 * count, 104 * count, 8))
     per_record = tuple(
         _number(fields[at : at + 8], path, "samples of a signal", int)
         for at in range(216 * count, 224 * count, 8)
     )
-    unusable = _without_range(path, fields, labels)
+    gains, zeros, unusable = _scales(path, fields, labels)
     seconds = _number(fixed[244:252], path, "duration of a data record", float)
     records = _number(fixed[236:244], path, "number of data records", int)
     if min(per_record) < 0 or not 0 <= seconds < 1e6 or records < -1:
@@ -87,7 +105,12 @@ def read_header(path: Path) -> EdfHeader:
     records, notes = _records(path, records, len(fixed) + len(fields), record_bytes)
     notes += [f"Signal '{labels[i]}' has no range of values and was left out." for i in unusable]
     name = kind + ("+" if reserved[:4] == f"{kind}+" else "")
-    header = EdfHeader(name, records, seconds, labels, units, per_record, unusable, tuple(notes))
+    continuous = reserved[:5] != f"{kind}+D"
+    size = len(fixed) + len(fields)
+    header = EdfHeader(
+        *(name, continuous, size, records, seconds, labels, units, per_record, gains, zeros, unusable),
+        tuple(notes),
+    )
     if not header.signals:
         raise EiferError(
             f"'{path.name}' holds no signals, only annotations; choose the file with the signals."
@@ -124,7 +147,8 @@ def _header_bytes(path: Path) -> tuple[bytes, bytes, int]:
 
 def _records(path: Path, stated: int, header_bytes: int, record_bytes: int) -> tuple[int, list[str]]:
     """(data records to read, notes) from what the header says and what the file holds."""
-    there = (path.stat().st_size - header_bytes) // record_bytes if record_bytes else 0
+    data = path.stat().st_size - header_bytes
+    there = data // record_bytes if record_bytes else 0
     if there < stated:
         raise EiferError(
             f"'{path.name}' is cut off: it announces {stated} data records and holds {there}; copy it again."
@@ -132,7 +156,10 @@ def _records(path: Path, stated: int, header_bytes: int, record_bytes: int) -> t
     if there == 0:
         raise EiferError(f"'{path.name}' holds no samples; choose another file.")
     if stated == -1:
-        return there, ["The header does not say how many data records there are; all of the file was read."]
+        notes = ["The header does not say how many data records there are; all of the file was read."]
+        if data % record_bytes:
+            notes.append("The last data record is incomplete and was left out.")
+        return there, notes
     if there > stated:
         return there, [f"{there - stated} data records after the announced {stated} were read too."]
     return there, []
@@ -143,23 +170,74 @@ def _is_annotation(label: str) -> bool:
 
 
 def open_edf(path: Path, options: Options, look: bool = False) -> Opened:
-    """A stream for each sampling rate; a look reads the first seconds only."""
+    """A stream for each sampling rate, whose samples stay in the file; a look is no cheaper.
+
+    Pauses of a discontinuous file are rows of NaN. Raises EiferError if the file is damaged.
+    """
     header = read_header(path)
-    notes: list[str] = []
-    records = min(header.records, max(1, int(np.ceil(10.0 / header.record_seconds)))) if look else None
-    signals, annotations, read_notes = _read(path, header, records)
-    streams = _streams(header, options, path.stem, signals, records or header.records, notes)
-    recording = Recording(streams, annotations, path, header.format, "", (*header.notes, *read_notes, *notes))
-    rows = tuple(len(s.samples) // records * header.records for s in streams) if records else None
-    return Opened(recording, rows=rows)
+    offsets = header.offsets
+    records = RecordFile.of(path, header.bytes, int(offsets[-1]), header.records, header.sample_bytes == 3)
+    texts = header.annotation_signals
+    said = read_notes(
+        records,
+        [int(offsets[i]) for i in texts],
+        [int(offsets[i + 1] - offsets[i]) for i in texts],
+        header.record_seconds,
+    )
+    notes = [*header.notes, *_about(said, header)]
+    streams = _streams(
+        header, options, records, said.begins if _has_pauses(path, header, said) else (), notes
+    )
+    annotations = tuple(Annotation(*a) for a in said.annotations)
+    return Opened(Recording(streams, annotations, path, header.format, "", tuple(notes)))
+
+
+def _about(said: RecordNotes, header: EdfHeader) -> list[str]:
+    """Sentences about annotations and time-keeping."""
+    notes = []
+    if said.damaged:
+        notes.append(f"{said.damaged} annotations of the file are damaged and were left out.")
+    if said.more:
+        notes.append(f"The file has more than {len(said.annotations)} annotations; the rest was left out.")
+    if header.continuous and len(said.begins) > 1:
+        notes.append(
+            "The times of the data records are uneven although the file calls itself continuous; it was "
+            "read as continuous."
+        )
+    elif len(said.begins) > 1:
+        notes.append(f"The recording pauses {_times(len(said.begins) - 1)}; the pauses are empty.")
+    return notes
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _has_pauses(path: Path, header: EdfHeader, said: RecordNotes) -> bool:
+    """Whether records must be put where their times are. Raises EiferError if these cannot be used."""
+    if header.continuous:
+        return False
+    if said.unkept:
+        raise EiferError(
+            f"'{path.name}' is a discontinuous {header.format} file in which {said.unkept} of "
+            f"{header.records} data records have no time; export it as {header.format}C."
+        )
+    try:
+        end = runs_of(said.begins, header.records, 1000, header.record_seconds)[-1]
+    except ValueError:
+        raise EiferError(
+            f"The data records of '{path.name}' overlap in time; export it as {header.format}C."
+        ) from None
+    second = header.record_seconds / 1000
+    refuse_gaps(path, float(end[0] + end[2]) * second, header.records * header.record_seconds)
+    return True
 
 
 def _streams(
     header: EdfHeader,
     options: Options,
-    name: str,
-    signals: dict[int, np.ndarray],
-    records: int,
+    records: RecordFile,
+    begins: Sequence[tuple[int, float]],
     notes: list[str],
 ) -> tuple[Stream, ...]:
     by_rate: dict[int, list[int]] = {}
@@ -172,9 +250,16 @@ def _streams(
     for per_record, members in by_rate.items():
         part = _part(options, order, at, len(members), header)
         at += len(members)
-        samples = np.empty((per_record * records, len(members)), dtype=np.float32)
-        for k, i in enumerate(members):
-            samples[:, k] = signals.pop(i)[: len(samples)]
+        samples = record_samples(
+            records,
+            Signals(
+                per_record,
+                header.offsets[members],
+                np.array(header.gains)[members],
+                np.array(header.zeros)[members],
+                runs_of(begins or [(0, 0.0)], header.records, per_record, header.record_seconds),
+            ),
+        )
         rate = options.rate or header.rate(members[0])
         names = [header.labels[i] or f"Signal {i + 1}" for i in members]
         if part.names is not None:
@@ -183,6 +268,7 @@ def _streams(
             names, [header.units[i] for i in members], samples, rate, part
         )
         notes += more
+        name = records.path.stem
         streams.append(
             Stream(channels, samples, float(rate), name=f"{name} {rate:g} Hz" if len(by_rate) > 1 else name)
         )
@@ -243,59 +329,15 @@ def _without_double_muscles(streams: list[Stream], notes: list[str]) -> list[Str
     return streams
 
 
-def _read(
-    path: Path, header: EdfHeader, records: int | None = None
-) -> tuple[dict[int, np.ndarray], tuple[Annotation, ...], list[str]]:
-    """(physical values float32 per signal index, annotations, notes) through edfio."""
-    edfio = require("edfio")
+def _scales(
+    path: Path, fields: bytes, labels: Sequence[str]
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[int, ...]]:
+    """(gains, zeros, signals without a range of values); minima and maxima must be numbers.
 
-    notes: list[str] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            read = edfio.read_bdf if header.format.startswith("BDF") else edfio.read_edf
-            edf = read(path, header_encoding="latin-1")
-            signals: dict[int, np.ndarray] = {}
-            ordinary = [i for i, label in enumerate(header.labels) if not _is_annotation(label)]
-            for i, signal in zip(ordinary, edf.signals, strict=True):
-                if i not in header.signals:
-                    continue
-                if records is None:
-                    data = signal.data
-                else:
-                    data = signal.get_data_slice(0, records * header.record_seconds)
-                signals[i] = np.asarray(data, dtype=np.float32)
-                signal._digital = None  # its integers are not needed any more
-        except (
-            ValueError,
-            TypeError,
-            OverflowError,
-            OSError,
-            ArithmeticError,
-            KeyError,
-            IndexError,
-        ) as error:
-            # The reason is edfio's and may quote the header, patient included: only its type is told.
-            raise EiferError(
-                f"'{path.name}' is a damaged {header.format} file ({type(error).__name__}); export it again."
-            ) from None
-        annotations: tuple[Annotation, ...] = ()
-        if records is None:
-            try:
-                annotations = tuple(
-                    Annotation(float(a.onset), float(a.duration or 0.0), a.text)
-                    for a in edf.annotations[:_MOST_ANNOTATIONS]
-                    if a.text
-                )
-            except (ValueError, TypeError, ArithmeticError, IndexError):
-                notes.append("The annotations of the file are damaged and were left out.")
-    return signals, annotations, notes
-
-
-def _without_range(path: Path, fields: bytes, labels: Sequence[str]) -> tuple[int, ...]:
-    """Signals whose physical or digital minimum equals its maximum; all four must be numbers."""
+    A minimum above its maximum turns the polarity, as the format says.
+    """
     count = len(labels)
-    found = []
+    gains, zeros, unusable = [0.0] * count, [0.0] * count, []
     for i, label in enumerate(labels):
         if _is_annotation(label):
             continue
@@ -303,9 +345,14 @@ def _without_range(path: Path, fields: bytes, labels: Sequence[str]) -> tuple[in
         low, high, digital_low, digital_high = (
             _number(fields[a : a + 8], path, f"range of signal {i + 1}", float) for a in at
         )
-        if low == high or digital_low == digital_high:
-            found.append(i)
-    return tuple(found)
+        if low == high or digital_low == digital_high or max(abs(low), abs(high)) > LARGEST:
+            unusable.append(i)
+            continue
+        gains[i] = (high - low) / (digital_high - digital_low)
+        zeros[i] = low - digital_low * gains[i]
+        if max(abs(gains[i]) * 2**23, abs(zeros[i])) > LARGEST:
+            unusable.append(i)
+    return tuple(gains), tuple(zeros), tuple(unusable)
 
 
 def _number(field: bytes, path: Path, what: str, convert: type) -> Any:  # noqa: ANN401
