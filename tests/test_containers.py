@@ -336,3 +336,280 @@ def test_npz_without_signals(write):
 def test_damaged_npz(write, damage, keep, compressed):
     content = npz_bytes(compressed, emg=emg(200), fs=1000.0, labels=np.array(["Zyg li", "Corr re", "x"]))
     opens_or_refuses(write(damaged(content, damage, keep, len(content)), "a.npz"))
+
+
+# --- MATLAB ---------------------------------------------------------------------------------------
+
+LABELS = np.array(["Zyg links", "Corr re", "Größe"], dtype=object)
+
+
+def mat_bytes(**variables):
+    from scipy.io import savemat
+
+    options = {k: variables.pop(k) for k in ("format", "do_compression") if k in variables}
+    buffer = io.BytesIO()
+    savemat(buffer, variables, **options)
+    return buffer.getvalue()
+
+
+def records(**columns):
+    """A MATLAB structure array from equally long columns."""
+    rows = list(zip(*columns.values(), strict=True))
+    return np.array(rows, dtype=[(name, object) for name in columns])
+
+
+def cells(*values):
+    result = np.empty((1, len(values)), dtype=object)
+    result[0, :] = values
+    return result
+
+
+def vector_of_labchart():
+    x = emg()
+    return {
+        "data": x.T.reshape(1, -1),
+        "datastart": np.array([[1.0], [5001], [10001]]),
+        "dataend": np.array([[5000.0], [10000], [15000]]),
+        "samplerate": np.full((3, 1), 2000.0),
+        "titles": np.array(["Zyg links", "Corr re", "Groesse"]),
+        "unittext": np.array(["uV"]),
+        "unittextmap": np.ones((3, 1)),
+        "com": np.array([[-1.0, 1, 2000, 1, 1]]),
+        "comtext": np.array(["trigger 7"]),
+        "tickrate": np.array([[2000.0]]),
+    }
+
+
+def spike_channels():
+    wave = {"interval": 1 / 2000, "units": "uV", "start": 0.0}
+    x = emg()
+    titles = ["Zyg links", "Corr re", "Größe"]
+    channels = {f"V_Ch{i}": wave | {"title": t, "values": x[:, i : i + 1]} for i, t in enumerate(titles)}
+    return channels | {
+        "Keys": {"title": "trigger", "times": np.array([[1.0]]), "codes": np.array([[7.0, 0, 0, 0]])}
+    }
+
+
+TRIGGER = ((np.arange(5000) // 1000 == 2) * 7).astype(float)
+EEG = {
+    "data": emg().T.astype(np.float32),
+    "srate": 2000.0,
+    "nbchan": 3.0,
+    "subject": "Erika Mustermann",
+    "chanlocs": records(labels=["Zyg links", "Corr re", "Größe"], X=[1.0, 2.0, 3.0]),
+    "event": records(type=["trigger 7", "boundary"], latency=[2001.0, 4001.0], duration=[1000.0, 0.0]),
+}
+FIELDTRIP = {
+    "trial": cells(emg()[:2000].T, emg()[2000:].T),
+    "time": cells(np.arange(2000)[None] / 2000 - 0.5, np.arange(3000)[None] / 2000 - 0.5),
+    "label": LABELS[:, None],
+    "fsample": 2000.0,
+}
+PLAIN = {"emg": emg(), "Fs": 2000.0, "labels": LABELS, "unit": "uV", "trigger": TRIGGER}
+LAYOUTS = {
+    "matrix": PLAIN,
+    "matrix turned": PLAIN | {"emg": emg().T},
+    "structure": {"data": PLAIN},
+    "rate above": {"rec": {"emg": emg(), "channels": LABELS, "trigger": TRIGGER}, "samplingRate": 2000},
+    "interval": {"emg": emg(), "dt": 0.0005, "chans": LABELS, "trigger": TRIGGER},
+    "time vector": {"emg": emg(), "t": np.arange(5000) / 2000, "names": LABELS, "trigger": TRIGGER},
+    "time in ms": {"emg": emg(), "time_ms": np.arange(5000) / 2, "names": LABELS, "trigger": TRIGGER},
+    "cell for each channel": {"emg": cells(*emg().T), "fs": 2000, "labels": LABELS, "trigger": TRIGGER},
+    "EEGLAB": {"EEG": EEG},
+    "EEGLAB, fields alone": EEG,
+    "LabChart": vector_of_labchart(),
+    "AcqKnowledge": {
+        "data": emg(),
+        "isi": 0.5,
+        "isi_units": "ms",
+        "labels": LABELS,
+        "units": np.array(["uV"] * 3),
+    },
+    "FieldTrip": {"data": FIELDTRIP},
+    "Spike2": spike_channels(),
+    "structure array": {"ch": records(name=LABELS, signal=list(emg().T), fs=[2000.0] * 3)},
+}
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_matlab_layouts(write, layout, compressed):
+    recording = open_recording(write(mat_bytes(**LAYOUTS[layout], do_compression=compressed), "a.mat"))
+    assert recording.format == "MATLAB"
+    (stream,) = recording.streams
+    assert stream.rate == 2000
+    assert muscles(recording) == MUSCLES
+    np.testing.assert_allclose(stream.samples, emg(), rtol=1e-6)
+    if layout == "FieldTrip":
+        assert recording.annotations == (Annotation(0.0, 1.0, "Trial 1"), Annotation(1.0, 1.5, "Trial 2"))
+    elif layout not in ("AcqKnowledge", "structure array"):
+        first = recording.annotations[0]
+        assert (first.onset, first.text) == (1.0, "trigger 7")
+    assert "Mustermann" not in repr(recording)
+
+
+def test_matlab_structure_for_each_channel(write):
+    x = emg()
+    data = {"zyg_l": {"signal": x[:, 0], "fs": 1000.0}, "corr_r": {"signal": x[:, 1], "fs": 1000.0}}
+    (stream,) = open_recording(write(mat_bytes(rec=data), "a.mat")).streams
+    assert [c.name for c in stream.channels] == ["zyg_l", "corr_r"]
+    assert [c.muscle for c in stream.channels] == ["zygomaticus_l", "corrugator_supercilii_r"]
+
+
+def test_matlab_channels_with_rates_of_their_own(write):
+    slow = np.zeros(5000)
+    slow[:500] = emg()[:500, 2]
+    content = mat_bytes(
+        Data=np.vstack([emg()[:, :2].T, slow]), Fs=np.array([[2000.0], [2000.0], [200.0]]), Channels=LABELS
+    )
+    fast, slow = open_recording(write(content, "a.mat")).streams
+    assert (fast.rate, slow.rate) == (2000, 200)
+    assert fast.samples.shape == (5000, 2) and slow.samples.shape == (500, 1)
+
+
+def test_matlab_epochs_of_eeglab_are_laid_one_after_another(write):
+    epochs = emg().T.reshape(3, 5, 1000).transpose(0, 2, 1)
+    recording = open_recording(write(mat_bytes(EEG=EEG | {"data": epochs}), "a.mat"))
+    np.testing.assert_allclose(recording.streams[0].samples, emg(), rtol=1e-6)
+    assert Annotation(0.5, 0.5, "Epoch 2") in recording.annotations
+
+
+def test_matlab_of_version_4(write):
+    content = mat_bytes(emg=emg(), fs=2000.0, labels=np.array(["Zyg li ", "Corr re", "x      "]), format="4")
+    recording = open_recording(write(content, "a.mat"))
+    assert recording.streams[0].rate == 2000
+    assert muscles(recording) == MUSCLES
+    np.testing.assert_allclose(recording.streams[0].samples, emg(), rtol=1e-6)
+    assert "cut off" in said(write(content[:-500], "a.mat"))
+
+
+def test_matlab_asks_for_what_it_does_not_say(write):
+    path = write(mat_bytes(emg=emg(), stimulus=TRIGGER), "a.mat")
+    view = inspect_recording(path)
+    assert view.needs == ("rate", "names") and len(view.guesses["names"]) == 3
+    assert any("stimulus" in note for note in view.notes)
+    recording = open_recording(path, rate=2000, names=NAMES)
+    assert muscles(recording) == MUSCLES
+    assert recording.annotations == (Annotation(1.0, 0.5, "stimulus 7"),)
+
+
+def test_matlab_names_count_for_the_stream_that_has_so_many(write):
+    path = write(mat_bytes(emg=emg(), glove=emg(5000, 22), fs=1000), "a.mat")
+    assert inspect_recording(path).guesses["names"] == ("Column 1", "Column 2", "Column 3")
+    recording = open_recording(path, names=NAMES)
+    assert muscles(recording)[:3] == MUSCLES and set(muscles(recording)[3:]) == {None}
+
+
+def test_matlab_rate_that_contradicts_the_time(write):
+    content = mat_bytes(emg=emg(), fs=2000.0, t=np.arange(1.0, 5001), labels=LABELS)
+    recording = open_recording(write(content, "a.mat"))
+    assert recording.streams[0].rate == 2000 and any("agree" in note for note in recording.notes)
+
+
+def element(kind, data):
+    return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+def matrix(kind, dims, name, *parts):
+    """A variable as the format's description has it, so that dimensions may lie."""
+    flags = element(6, struct.pack("<II", kind, 0))
+    head = flags + element(5, struct.pack(f"<{len(dims)}i", *dims)) + element(1, name)
+    return element(14, head + b"".join(parts))
+
+
+def mat5(*elements):
+    return b"MATLAB 5.0 MAT-file, by hand".ljust(124) + b"\x00\x01IM" + b"".join(elements)
+
+
+def doubles(values):
+    return element(9, np.asarray(values, dtype="<f8").T.tobytes())
+
+
+def packed(content, declared=None):
+    import zlib
+
+    if declared is not None:
+        content = content[:4] + struct.pack("<I", declared) + content[8:]
+    data = zlib.compress(content)
+    return struct.pack("<II", 15, len(data)) + data
+
+
+def deep(levels):
+    inner = matrix(6, (1, 1), b"", doubles([[1.0]]))
+    for _ in range(levels):
+        inner = matrix(1, (1, 1), b"", inner)
+    return matrix(1, (1, 1), b"x", inner)
+
+
+def test_matlab_umlauts_as_matlab_writes_them(write):
+    texts = [matrix(4, (1, len(n)), b"", element(4, n.encode("utf-16-le"))) for n in ("Zyg li", "Größe")]
+    labels = matrix(1, (2, 1), b"labels", *texts)
+    emg2 = matrix(6, (5000, 2), b"emg", doubles(emg()[:, :2]))
+    (stream,) = open_recording(write(mat5(labels, packed(emg2)), "a.mat"), rate=1000).streams
+    assert [c.name for c in stream.channels] == ["Zyg li", "Größe"]
+    np.testing.assert_array_equal(stream.samples, emg()[:, :2].astype(np.float32))
+
+
+def test_matlab_tables_and_objects_are_left_out(write):
+    opaque = element(
+        14,
+        element(6, struct.pack("<II", 17, 0)) + element(1, b"T") + element(1, b"MCOS") + element(1, b"table"),
+    )
+    with_emg = mat5(opaque, matrix(6, (5000, 3), b"emg", doubles(emg())))
+    recording = open_recording(write(with_emg, "a.mat"), rate=1000, names=NAMES)
+    assert muscles(recording) == MUSCLES and any("objects" in note for note in recording.notes)
+    assert "only MATLAB can read" in said(write(mat5(opaque), "a.mat"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda: mat5(matrix(1, (1, 400_000_000), b"x", matrix(6, (1, 1), b"", doubles([[1.0]])))),
+        lambda: mat5(matrix(4, (1, 2_000_000_000), b"x", element(4, b""))),
+        lambda: mat5(matrix(6, (2**30, 2**30), b"x", doubles([[1.0]]))),
+        lambda: mat5(matrix(2, (1, 10**9), b"x", element(5, struct.pack("<i", 32)), element(1, b""))),
+        lambda: mat5(packed(matrix(6, (2**14, 2**14), b"x", doubles([[1.0]])), 2**31 + 56)),
+        lambda: mat5(deep(3000)),
+        lambda: mat5(packed(deep(3000))),
+        lambda: mat5(matrix(6, (-3, 5), b"x", doubles([[1.0]]))),
+        lambda: mat5(b"\x0e\x00\x00\x00\xff\xff\xff\xff"),
+        lambda: mat_bytes(**PLAIN)[:-300],
+        lambda: mat_bytes(**PLAIN, do_compression=True)[:-300],
+        lambda: mat_bytes(**PLAIN)[:100],
+    ],
+)
+def test_matlab_that_lies_is_refused_early(write, content):
+    assert "damaged" in said(write(content(), "a.mat"))
+
+
+def test_matlab_without_signals(write):
+    assert "no matrix" in said(write(mat_bytes(fs=1000.0, who="me"), "a.mat"))
+    fdt = {"EEG": EEG | {"data": "a.fdt"}}
+    assert "second file" in said(write(mat_bytes(**fdt), "a.set"))
+
+
+def test_matlab_too_large_for_memory_is_refused_early(tmp_path):
+    path = tmp_path / "a.mat"
+    head = matrix(6, (50_000_000, 8), b"emg")
+    size = 3_200_000_000
+    head = struct.pack("<II", 14, len(head) - 8 + 8 + size) + head[8:] + struct.pack("<II", 9, size)
+    with path.open("wb") as file:  # a sparse file: nothing is written
+        file.write(mat5(head))
+        file.truncate(128 + len(head) + size)
+    assert "EDF" in said(path)
+
+
+def test_matlab_7_3_and_hdf5_without_h5py_say_what_to_do(write, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    content = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512) + b"\x89HDF\r\n\x1a\n" + bytes(2000)
+    assert "-v7" in said(write(content, "a.mat"))
+    assert "h5py" in said(write(content[512:], "a.h5"))
+
+
+@fuzzing
+@given(st.sampled_from(sorted(LAYOUTS)), damages, st.floats(0, 1), st.booleans())
+def test_damaged_matlab(write, layout, damage, keep, compressed):
+    content = mat_bytes(**LAYOUTS[layout], do_compression=compressed)
+    opens_or_refuses(write(damaged(content, damage, keep), "a.mat"))

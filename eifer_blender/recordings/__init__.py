@@ -5,7 +5,7 @@ from .edf import write_edf
 from .reader import Inspection, StreamView, inspect_recording, open_recording
 from .types import Annotation, Channel, Kind, Recording, Stream
 
-FILE_EXTENSIONS = (".edf", ".bdf", ".npy", ".npz", ".csv", ".tsv", ".txt")
+FILE_EXTENSIONS = (".edf", ".bdf", ".mat", ".set", ".h5", ".npy", ".npz", ".csv", ".tsv", ".txt")
 """Endings that a file browser offers; what a file is, its content decides."""
 
 __all__ = [

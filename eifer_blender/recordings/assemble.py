@@ -91,15 +91,16 @@ def assemble(
     if sum(s.columns for s in signals) > _MOST_CHANNELS:
         raise EiferError(f"'{path.name}' has too many columns for a recording; export the EMG channels.")
     chosen = _chosen(signals, options)
-    parts = _options_of(path, signals, found, chosen, options)
+    meant = _meant(signals, found, chosen, options)
+    parts = _options_of(path, signals, found, meant, options)
     streams, ranks = [], []
     for i, signal in enumerate(signals):
         stream, rank = _stream(path, signal, parts[i], said if i in chosen else [])
         streams.append(stream)
         ranks.append(rank)
     unsure = _one_owner(streams, ranks, chosen, said)
-    needs = _needs(signals, streams, chosen, options, unsure)
-    offers = _offers(streams, chosen, needs)
+    needs, asked = _needs(signals, streams, chosen, options, unsure)
+    offers = _offers(streams, chosen, asked, needs)
     marks = tuple(sorted(annotations, key=lambda a: a.onset))
     recording = Recording(tuple(streams), marks, path, form, "", tuple(dict.fromkeys(said)))
     return Opened(recording, needs, offers, None if rows is None else tuple(rows))
@@ -229,16 +230,32 @@ def _chosen(signals: Sequence[Signals], options: Options) -> list[int]:
     return [i for i, s in enumerate(signals) if any(one in (i, s.name) for one in options.streams)]
 
 
+def _meant(
+    signals: Sequence[Signals], found: Sequence[Signals], chosen: list[int], options: Options
+) -> list[int]:
+    """Streams whose channels a list counts: all, or the one that has so many columns."""
+    lists = (options.names, options.kinds, options.units, options.muscles)
+    lengths = {len(given) for given in lists if isinstance(given, Sequence) and not isinstance(given, str)}
+    if len(chosen) < 2 or len(lengths) != 1 or sum(signals[i].columns for i in chosen) in lengths:
+        return chosen
+    fits = [i for i in chosen if lengths & {signals[i].columns, found[i].columns}]
+    hinted = [i for i in fits if _MUSCLE_STREAM.search(signals[i].name)]
+    return hinted if len(hinted) == 1 else fits if len(fits) == 1 else chosen
+
+
 def _options_of(
     path: Path, signals: Sequence[Signals], found: Sequence[Signals], chosen: Sequence[int], options: Options
 ) -> list[Options]:
-    """Options of each stream: lists and mappings over all chosen channels, cut into pieces."""
+    """Options of each stream: lists and mappings over all channels that are meant, cut into pieces."""
     names = _given_names(path, signals, found, chosen, options)
     titles = names or [t for i in chosen for t in signals[i].titles()]
     kinds = per_channel(options.kinds, titles, "kind")
     units = per_channel(options.units, titles, "unit")
     muscles = per_channel(options.muscles, titles, "muscle")
-    result = [Options() for _ in signals]
+    result = [
+        Options(rate=s.rate or options.rate, poses=options.poses, frame_aligned=options.frame_aligned)
+        for s in signals
+    ]
     at = 0
     for i in chosen:
         part = slice(at, at + signals[i].columns)
@@ -352,8 +369,8 @@ def _needs(
     chosen: Sequence[int],
     options: Options,
     unsure: bool,
-) -> tuple[str, ...]:
-    """Arguments that must be stated first."""
+) -> tuple[tuple[str, ...], list[int]]:
+    """(arguments that must be stated first, streams that they are asked for)."""
     needs = []
     holders = [i for i in chosen if any(is_muscle_signal(c) for c in streams[i].channels)] or list(chosen)
     named = [i for i in holders if any(c.muscle or c.site for c in streams[i].channels)]
@@ -369,10 +386,12 @@ def _needs(
         needs.append("names")
     if unsure and options.streams is None:
         needs.append("streams")
-    return tuple(needs)
+    return tuple(needs), asked
 
 
-def _offers(streams: Sequence[Stream], chosen: Sequence[int], needs: Sequence[str]) -> dict[str, object]:
+def _offers(
+    streams: Sequence[Stream], chosen: Sequence[int], asked: Sequence[int], needs: Sequence[str]
+) -> dict[str, object]:
     offers: dict[str, object] = {}
     if "rate" in needs:
         known = [
@@ -385,7 +404,7 @@ def _offers(streams: Sequence[Stream], chosen: Sequence[int], needs: Sequence[st
     if "streams" in needs:
         offers["streams"] = (streams[_likeliest(streams, chosen)].name,)
     if "names" in needs:
-        of = [_likeliest(streams, chosen)] if "streams" in needs else chosen
+        of = [_likeliest(streams, chosen)] if "streams" in needs else asked
         offers["names"] = tuple(c.name for i in of for c in streams[i].channels)
     return offers
 

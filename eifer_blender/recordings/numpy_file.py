@@ -126,7 +126,7 @@ def open_npz(path: Path, options: Options, look: bool = False) -> Opened:
         MemoryError,
     ):
         raise EiferError(f"'{path.name}' is a damaged or cut off NPZ archive; save it again.") from None
-    found = signals_of(tree, path.stem)
+    found = signals_of(tree, path.stem, options.rate)
     if not found.signals:
         raise EiferError(_nothing(path.name, notes, tree))
     return assemble(path, "NPZ", found.signals, options, found.annotations, [*notes, *found.notes])

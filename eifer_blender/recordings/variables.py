@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -62,12 +62,18 @@ class Found:
     signals: list[Signals] = field(default_factory=list)
     annotations: list[Annotation] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    elsewhere: bool = False  # the samples are in another file
+    rate: float | None = None  # what the caller says
 
 
-def signals_of(tree: Tree, stem: str) -> Found:
-    """Signals, events and notes of a file's variables; `stem` names what has no name of its own."""
-    found = Found()
+def signals_of(tree: Tree, stem: str, rate: float | None = None) -> Found:
+    """Signals, events and notes of a file's variables.
+
+    `stem` names what has no name of its own; `rate` is the caller's word, for the times of marks.
+    """
+    found = Found(rate=rate)
     _visit(tree, "", (), found, stem, 0)
+    found.signals = _merged(found.signals, stem)
     largest = max((s.samples.size for s in found.signals), default=0)
     few = [s for s in found.signals if s.samples.size * 50 < largest]
     found.signals = [s for s in found.signals if s.samples.size * 50 >= largest][:_MOST_SIGNALS]
@@ -75,6 +81,37 @@ def signals_of(tree: Tree, stem: str) -> Found:
         names = ", ".join(f"'{s.name[:40]}'" for s in few[:6])
         found.notes.append(f"Left out because they are far smaller than the signals: {names}.")
     return found
+
+
+def _merged(signals: list[Signals], stem: str) -> list[Signals]:
+    """Signals with one column each on the same clock become one: a structure for each channel."""
+    groups: dict[Any, list[Signals]] = {}
+    for i, s in enumerate(signals):
+        times = None if s.times is None else hash(s.times.tobytes())
+        key = (len(s.samples), s.rate, s.start, times) if s.columns == 1 else i
+        groups.setdefault(key, []).append(s)
+    result = []
+    for members in groups.values():
+        first = members[0]
+        if len(members) > 1:
+            titles = tuple(s.names[0] if s.names else s.name for s in members)
+            if len(set(titles)) < len(titles):
+                titles = _distinct([s.name for s in members])
+            units = tuple(s.units[0] if s.units else "" for s in members)
+            columns = np.column_stack([s.samples for s in members])
+            first = replace(first, name=stem, samples=columns, names=titles, units=units)
+        result.append(first)
+    return result
+
+
+def _distinct(paths: Sequence[str]) -> tuple[str, ...]:
+    """Names without the parts that all have in common: a.zyg.x, a.corr.x -> zyg, corr."""
+    parts = [p.split(".") for p in paths]
+    while min(map(len, parts)) > 1 and len({p[0] for p in parts}) == 1:
+        parts = [p[1:] for p in parts]
+    while min(map(len, parts)) > 1 and len({p[-1] for p in parts}) == 1:
+        parts = [p[:-1] for p in parts]
+    return tuple(" ".join(p) for p in parts)
 
 
 def _visit(scope: Tree, name: str, above: tuple[Tree, ...], found: Found, stem: str, depth: int) -> None:
@@ -111,7 +148,10 @@ def _plain(scope: Tree, name: str, above: tuple[Tree, ...], found: Found, stem: 
         data = {k: vectors[k] for k in keys}
         rate, start, times, unit = _clock(scopes, length, name.rsplit(".", 1)[-1], found)
         marks = {k: v for k, v in data.items() if _is_marks(k, v, length)}
-        seconds = times if times is not None else np.arange(length) / rate if rate else None
+        known = found.rate or rate
+        seconds = np.arange(length) / known if known else None
+        if times is not None:
+            seconds = times * _seconds_each(times, unit)
         for key, marker in marks.items():
             _segments(key, marker, seconds, start, found)
         columns = {k: v for k, v in data.items() if k not in marks}
@@ -121,12 +161,13 @@ def _plain(scope: Tree, name: str, above: tuple[Tree, ...], found: Found, stem: 
             continue
         single = len(columns) == 1 and not match_name(next(iter(columns))).muscle
         titles = tuple(columns)
+        full = f"{name}.{titles[0]}" if name else titles[0]
         if single:
             texts = _texts(scopes, 1)
             titles = texts or titles
         found.signals.append(
             Signals(
-                next(iter(columns)) if single else name or stem,
+                full if single else name or stem,
                 np.column_stack(list(columns.values())),
                 titles,
                 _unit_texts(scopes, len(titles)),
@@ -143,8 +184,19 @@ def _matrices(scope: Tree) -> Iterator[tuple[str, Any]]:
         if _NO_SIGNAL.match(key) or TIME_NAME.match(key) or _UNITS.match(plain):
             continue
         cells = isinstance(value, list) and bool(value) and all(_is_matrix(v) for v in value)
-        if cells or (_is_matrix(value) and not (_RATE.match(plain) or _INTERVAL.match(plain))):
+        if isinstance(value, list) and len(value) > 1 and all(_is_long(v) for v in value):
+            if len({v.size for v in value}) == 1:  # a cell for each channel
+                yield key, np.column_stack([v.reshape(-1) for v in value])
+        elif cells or (_is_matrix(value) and not (_RATE.match(plain) or _INTERVAL.match(plain))):
             yield key, value
+
+
+def _is_long(value: Any) -> bool:  # noqa: ANN401
+    return (
+        isinstance(value, np.ndarray)
+        and value.dtype.kind in "fiub"
+        and max(value.shape, default=0) == value.size >= 16
+    )
 
 
 def _is_matrix(value: Any) -> bool:  # noqa: ANN401
@@ -211,7 +263,7 @@ def _trials(
         count = common.pop()
         oriented = [p if p.shape[1] == count else p.T for p in parts]
     rate, _, _, _ = _clock(scopes, -1, key, found)
-    _mark_trials([len(p) for p in oriented], rate, [""] * len(oriented), found)
+    _mark_trials([len(p) for p in oriented], found.rate or rate, [""] * len(oriented), found)
     columns = oriented[0].shape[1]
     joined = np.concatenate([to_float32(p) for p in oriented])
     return [Signals(full, joined, _texts(scopes, columns), _unit_texts(scopes, columns), rate)]
@@ -295,6 +347,15 @@ def _clock(
     return rate, 0.0, None, ""
 
 
+def _seconds_each(times: np.ndarray, unit: str) -> float:
+    """Seconds of one unit of a time vector, as `clock.even_clock` understands it."""
+    steps = np.diff(times[np.isfinite(times)])
+    step = float(np.median(steps[steps > 0])) if np.any(steps > 0) else 1.0
+    return TIME_UNITS.get(unit.strip("[]() ").lower()) or (
+        1.0 if step < 0.2 else 1e-3 if step < 100 else 1e-6
+    )
+
+
 def _agreement(times: np.ndarray, unit: str, rate: float) -> tuple[float, bool]:
     """(start in seconds, whether rising times are those of the rate)."""
     for factor in (TIME_UNITS.get(unit), 1.0, 1e-3, 1e-6):
@@ -367,8 +428,10 @@ def texts_of(value: Any) -> tuple[str, ...] | None:  # noqa: ANN401
     if isinstance(value, dict):
         inner = next((value[k] for k in ("labels", "label", "name", "names") if k in value), None)
         return texts_of(inner) if not isinstance(inner, dict) else None
-    if isinstance(value, list) and value and all(isinstance(v, str) for v in value):
-        return tuple(v.strip() for v in value)
+    if isinstance(value, list) and any(isinstance(v, str) for v in value):
+        empty = [isinstance(v, np.ndarray) and not v.size for v in value]
+        if all(isinstance(v, str) or e for v, e in zip(value, empty, strict=True)):
+            return tuple("" if e else v.strip() for v, e in zip(value, empty, strict=True))
     if isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
         key = next((k for k in ("labels", "label", "name", "title") if k in value[0]), None)
         texts = [v.get(key) for v in value] if key else []
@@ -436,7 +499,7 @@ def _eeglab(scope: Tree, name: str, found: Found) -> bool:
     if rate is None or not isinstance(data, (np.ndarray, str)):
         return False
     if isinstance(data, str):
-        found.notes.append(f"The samples of this EEGLAB file are in '{data[-80:]}', beside it.")
+        found.elsewhere = True
         return True
     if data.ndim not in (2, 3) or data.dtype.kind not in "fiub" or not 0.01 <= rate <= 1e6 or not data.size:
         return False
