@@ -67,7 +67,9 @@ def even_clock(
     start = float(time[0] - origin) * factor
     if stated and _only_bursts(time, factor, stated):
         return Clock(stated, start, samples, every, notes)
-    rate = _tidy(1.0 / (step * factor))
+    position = (time - time[0]) / step
+    jitter = float(np.abs(position - np.round(position)).max())
+    rate = _tidy(1.0 / (step * factor), 2 * jitter / float(position[-1]))
     if not 0.01 <= rate <= 1e6:
         raise EiferError(
             f"The time in '{name}' means a rate of {rate:.3g} Hz, which cannot be; check its unit."
@@ -76,7 +78,6 @@ def even_clock(
         notes.append(
             f"The header says {stated:g} Hz, the time column {rate:g} Hz; the time column was believed."
         )
-    position = (time - time[0]) / step
     if np.any(np.abs(position - np.arange(len(position))) >= _JITTER):
         count = round(float(position[-1])) + 1
         if count > 4 * len(time) + 1000:
@@ -110,7 +111,8 @@ def _only_bursts(time: np.ndarray, factor: float, stated: float) -> bool:
     even = np.arange(len(time)) / stated
     steps = np.diff(seconds)
     uneven = np.mean(np.abs(steps * stated - 1) > 0.5) > 0.2
-    return bool(uneven and np.abs(seconds - even).max() < _BURST_S)
+    alike = abs(seconds[-1] - even[-1]) < 0.02 * even[-1] + 2 * steps.max()
+    return bool(uneven and alike and np.abs(seconds - even).max() < _BURST_S)
 
 
 def _step(time: np.ndarray, steps: np.ndarray) -> float:
@@ -149,10 +151,14 @@ def _onto_grid(position: np.ndarray, samples: np.ndarray, count: int, notes: lis
     return result
 
 
-def _tidy(rate: float) -> float:
-    """A measured rate that is a whole number but for rounding becomes that number."""
+def _tidy(rate: float, doubt: float) -> float:
+    """A measured rate that is a whole number within its relative doubt becomes that number."""
     whole = round(rate)
-    return float(whole) if whole and abs(rate - whole) < 2e-3 * whole and rate > 5 else rate
+    return (
+        float(whole)
+        if whole and rate > 5 and abs(rate - whole) <= min(max(doubt, 1e-6), 2e-3) * whole
+        else rate
+    )
 
 
 CLOCK_UNIT = "clock"  # of `clock_seconds`: seconds since some midnight

@@ -49,6 +49,8 @@ _OTHER_NAME = re.compile(
     r"\bnseq\b|sample.?(index|count|number)",
     re.I,
 )
+# A sensor that is named after its muscle measures other things too.
+_MOTION_NAME = re.compile(r"\b(acc|gyro?|imu|quat|orientation)\b|accelero|gyrosc|magnetom", re.I)
 _RAW_NAME = re.compile(r"\braw\b|\broh\b|unprocessed|ungefiltert", re.I)
 _ENVELOPE_NAME = re.compile(
     r"\brms\b|envel|h[uü]llkurve|smooth|gegl|integrat|processed|\barv\b|average|\blpf?\b", re.I
@@ -113,7 +115,7 @@ def guess_kind(name: str, unit: str, column: np.ndarray, rate: float | None) -> 
     muscle = match_name(name).muscle
     if _EVENT_NAME.search(name) and (muscle is None or _is_switch(x)):
         return Guess(Kind.EVENT, False)
-    if _OTHER_NAME.search(name) and muscle is None:
+    if (_OTHER_NAME.search(name) and muscle is None) or _MOTION_NAME.search(name):
         return Guess(Kind.OTHER, False)
     if len(x) == 0 or np.ptp(x) == 0:
         return Guess(Kind.RAW if muscle and _is_fast(rate) else Kind.ENVELOPE if muscle else Kind.OTHER, True)

@@ -344,9 +344,11 @@ class _Table:
             if not footer and not look:
                 raise EiferError(sentence)
         if self.odd and not look:
-            many = f"{len(self.odd)} lines" if len(self.odd) > 1 else "The last line"
+            many = len(self.odd)
             notes.append(
-                f"{many} at the end of the file {'are' if len(self.odd) > 1 else 'is'} no row and left out."
+                f"The last {many} lines of the file are no rows and were left out."
+                if many > 1
+                else "The last line of the file is no row and was left out."
             )
         if self.skipped:
             notes.append(f"{self.skipped} lines between the rows are comments or headers and were left out.")

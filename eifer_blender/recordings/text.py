@@ -22,6 +22,7 @@ from .guess import is_unit, split_unit
 HEAD_BYTES = 1 << 20  # titles, header and a first stretch of rows must lie in this much
 _MOST_COLUMNS = 4096
 _SAMPLE_LINES = 60
+_DIGIT = re.compile(r"\d")
 _SAMPLE_CHARACTERS = 200_000
 _HEADER_LINES = 12  # directly above the rows: names, units, rates
 _LONGEST_HEADER_LINE = 100_000
@@ -261,8 +262,8 @@ def is_missing(cell: str) -> bool:
 
 
 def _sample(lines: Sequence[str]) -> list[str]:
-    """The last lines of the head: rows of the table, if there is one."""
-    full = [line for line in lines if line.strip()]
+    """The last lines of the head with a digit: rows of the table, if there is one."""
+    full = [line for line in lines if _DIGIT.search(line)]
     return full[-_SAMPLE_LINES:]
 
 
@@ -292,16 +293,17 @@ def _numeric_score(sample: Sequence[str], delimiter: str | None, decimal: str) -
     width = max(set(lengths), key=lengths.count)
     # A wrong split tears numbers apart or leaves text: count the characters that are in numbers,
     # and divide by all; then prefer consistent rows.
-    good = total = 0
+    score = 0.0
     for cells in rows:
-        total += sum(len(c) for c in cells) + 1
         if len(cells) == width:
+            plain = [_is_plain(c, decimal) for c in cells]
+            good = sum(len(c) for c, p in zip(cells, plain, strict=True) if p)
             # "1,234" may be thousands, but is more often a decimal comma.
             good += sum(
-                len(c) if _is_plain(c, decimal) else 0.9 * len(c) if is_number(c, decimal) else 0
-                for c in cells
+                0.9 * len(c) for c, p in zip(cells, plain, strict=True) if not p and is_number(c, decimal)
             )
-    return good / total if good else 0.0
+            score += good / (sum(len(c) for c in cells) + 1)
+    return score / len(rows)
 
 
 def _text_columns(
@@ -465,7 +467,8 @@ _INTERVAL_LINE = re.compile(
 )
 _EACH_SAMPLE = re.compile(r"([\d.,]+)\s*([a-zµ]+)\s*/\s*sample", re.IGNORECASE)
 _PLAIN_RATE = re.compile(
-    rf"{_RATE_WORD}[\s_-]*(?:rate|freq\w*)[\"']?\W{{1,5}}([\d.,]+)\W*$|\"sampling rate\"\s*:\s*([\d.]+)",
+    rf"{_RATE_WORD}[\s_-]*(?:rate|freq\w*)[\"']?\W{{1,3}}(?:Hz\W{{1,4}})?([\d.,]+)\W*$"
+    r"|\"sampling rate\"\s*:\s*([\d.]+)",
     re.IGNORECASE,
 )
 
