@@ -1,11 +1,11 @@
 """Files -> `Recording`: streams of channels with name, unit, kind and muscle, and annotations."""
 
 from .blocks import BlockSamples
-from .edf import write_edf
+from .edf_write import write_edf
 from .reader import Inspection, StreamView, inspect_recording, open_recording
 from .types import Annotation, Channel, Kind, Recording, Stream
 
-FILE_EXTENSIONS = (".edf", ".bdf", ".mat", ".set", ".h5", ".npy", ".npz", ".csv", ".tsv", ".txt")
+FILE_EXTENSIONS = (".edf", ".bdf", ".xdf", ".mat", ".set", ".h5", ".npy", ".npz", ".csv", ".tsv", ".txt")
 """Endings that a file browser offers; what a file is, its content decides."""
 
 __all__ = [

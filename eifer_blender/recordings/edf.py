@@ -1,33 +1,26 @@
 """EDF, EDF+, BDF and BDF+, read in blocks; never the patient or recording identification.
 
 The header is checked against the file's size first, so that a header that lies costs one sentence
-and no memory. Writing is edfio's.
+and no memory.
 """
 
 from __future__ import annotations
 
-import math
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from ..dependencies import require
 from ..errors import EiferError
 from .binary import LARGEST
 from .channels import make_channels
 from .edf_records import RecordFile, RecordNotes, Signals, read_notes, record_samples, refuse_gaps, runs_of
 from .options import Options, per_channel
-from .types import Annotation, Channel, Opened, Recording, Stream
+from .types import Annotation, Opened, Recording, Stream
 
 _MOST_SIGNALS = 2048
-_LONGEST_RECORD = 100  # seconds
 
 
 @dataclass(frozen=True)
@@ -370,73 +363,3 @@ def _number(field: bytes, path: Path, what: str, convert: type) -> Any:  # noqa:
 
 def _text(field: bytes) -> str:
     return field.decode("latin-1").strip("\x00 ")
-
-
-def write_edf(path: Path | str, recording: Recording, *, overwrite: bool = False) -> Path:
-    """Write the streams of a recording as one EDF+C file with an anonymous header.
-
-    Units stay those of the channels; samples are rounded to 16 bits of each channel's own range,
-    missing ones (NaN) become 0, and the last value is held to the end of the last data record
-    (1 s for whole rates). Streams are taken to start together. Raises EiferError if the file
-    exists and `overwrite` is not asked for, or if EDF cannot hold the recording.
-    """
-    edfio = require("edfio")
-    path = Path(path)
-    if path.exists() and not overwrite:
-        raise EiferError(f"'{path.name}' exists already; choose another name or allow overwriting it.")
-    seconds = _record_seconds([s.rate for s in recording.streams if s.channels])
-    records = max(
-        -(-len(s.samples) // round((s.rate or 0) * seconds)) for s in recording.streams if s.channels
-    )
-    signals = [
-        _signal(
-            edfio,
-            c,
-            stream.samples[:, i],
-            stream.rate or 0.0,
-            records * round((stream.rate or 0.0) * seconds),
-        )
-        for stream in recording.streams
-        for i, c in enumerate(stream.channels)
-    ]
-    notes = [edfio.EdfAnnotation(a.onset, a.duration or None, a.text) for a in recording.annotations]
-    edf = edfio.Edf(signals, annotations=notes, data_record_duration=seconds)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
-        edf.write(temporary)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    return path
-
-
-def _record_seconds(rates: Sequence[float | None]) -> int:
-    """Shortest whole number of seconds that holds whole samples of all rates."""
-    if not rates:
-        raise EiferError("There is no channel to write.")
-    if any(rate is None for rate in rates):
-        raise EiferError("A table of poses has no time and cannot be written as EDF.")
-    seconds = math.lcm(*(Fraction(rate or 0).limit_denominator(1000).denominator for rate in rates))
-    if seconds > _LONGEST_RECORD:
-        raise EiferError("EDF cannot hold these sampling rates together; write streams with whole rates.")
-    return seconds
-
-
-def _signal(edfio: ModuleType, channel: Channel, column: np.ndarray, rate: float, length: int) -> Any:  # noqa: ANN401
-    data = np.nan_to_num(column.astype(np.float64))
-    data = np.pad(data, (0, length - len(data)), mode="edge" if len(data) else "constant")
-    largest = float(np.max(np.abs(data), initial=0.0)) or 1.0
-    # Eight characters hold the range; rounding up keeps the largest sample inside.
-    bound = float(f"{largest * 1.001:.4g}")
-    return edfio.EdfSignal(
-        data,
-        rate,
-        label=_ascii(channel.name, 16),
-        physical_dimension=_ascii(channel.unit, 8),
-        physical_range=(-bound, bound),
-    )
-
-
-def _ascii(text: str, length: int) -> str:
-    return text.replace("µ", "u").encode("ascii", "ignore").decode()[:length].strip()

@@ -22,7 +22,7 @@ from .blocks import BlockSamples
 _CHUNK = 2**20  # bytes that are read at once; they stay in the processor's cache until they are scaled
 _LARGEST_RECORD = 2**24  # bytes; of larger records only the wanted samples are read
 _SEEK = 2**14  # bytes that can be read while a file is positioned once
-_TILE = 1024  # rows that are scaled at once
+_TILE = 2048  # rows that are scaled at once
 _MOST_PAUSES = 100_000
 _MOST_ANNOTATIONS = 100_000
 _LONGEST_TEXT = 500

@@ -68,6 +68,6 @@ def write_sample(path: Path, *, overwrite: bool = False) -> None:
 
     Raises EiferError if the file exists and `overwrite` is not asked for.
     """
-    from ..recordings.edf import write_edf
+    from ..recordings.edf_write import write_edf
 
     write_edf(path, sample_recording(), overwrite=overwrite)
