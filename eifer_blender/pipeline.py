@@ -156,15 +156,19 @@ def take_marks(recording: Recording, activation: Activation) -> tuple[TakeMark, 
     A mark is at the frame nearest to it, in every part that contains it. The label of a part is
     left out where the mark of that name is in the part itself.
     """
+    times = activation.times
+    if times is None:
+        times = np.arange(activation.frames) / activation.fps + activation.offset
     found = set()
-    for first, last in _stretches(activation):
+    for first, last in _stretches(times, activation.fps):
         onset = np.array([a.onset for a in recording.annotations], dtype=np.float64)
         length = np.array([a.duration for a in recording.annotations], dtype=np.float64)
-        frame = _nearest_frame(activation, onset, first)
-        end = _nearest_frame(activation, onset + length, first)
-        # What begins between the last frame and the end belongs to what comes next.
-        until = np.inf if activation.times is None else activation.times[last] + 1e-6
-        inside = np.flatnonzero((frame >= first) & (frame <= last) & (onset <= until))
+        frame, end = (
+            first + np.floor((seconds - times[first]) * activation.fps + 0.5).astype(np.int64)
+            for seconds in (onset, onset + length)
+        )
+        # What begins after the last frame belongs to what comes next.
+        inside = np.flatnonzero((frame >= first) & (frame <= last) & (onset <= times[last] + 1e-6))
         here = {
             TakeMark(
                 int(frame[i]),
@@ -179,26 +183,16 @@ def take_marks(recording: Recording, activation: Activation) -> tuple[TakeMark, 
     return tuple(sorted(found, key=lambda mark: (mark.frame, mark.text, mark.end or -1)))
 
 
-def _stretches(activation: Activation) -> list[tuple[int, int]]:
-    """First and last frame of each stretch in which the recording's time runs on."""
-    times = activation.times
-    if times is None:
-        return [(0, activation.frames - 1)]
+def _stretches(times: np.ndarray, fps: float) -> list[tuple[int, int]]:
+    """First and last frame of each stretch in which the recording's time (NaN in pauses) runs on."""
     known = np.flatnonzero(np.isfinite(times))
     if not len(known):
         return []
-    breaks = np.flatnonzero(np.abs(np.diff(times[known]) * activation.fps - np.diff(known)) > 1e-3)
-    breaks = np.union1d(breaks, np.flatnonzero(np.diff(known) > 1))
-    firsts = known[np.concatenate(([0], breaks + 1)).astype(int)]
-    lasts = known[np.concatenate((breaks, [len(known) - 1])).astype(int)]
+    steps = np.diff(known)
+    breaks = np.flatnonzero((steps > 1) | (np.abs(np.diff(times[known]) * fps - steps) > 1e-3))
+    firsts = known[np.append(0, breaks + 1)]
+    lasts = known[np.append(breaks, len(known) - 1)]
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
-
-
-def _nearest_frame(activation: Activation, seconds: np.ndarray, first: int) -> np.ndarray:
-    """Frame of each moment, counted on from the frame `first`; -1 where the take has no time."""
-    if activation.times is None:
-        return np.full(len(seconds), -1)
-    return first + np.floor((seconds - activation.times[first]) * activation.fps + 0.5).astype(np.int64)
 
 
 def express_take(

@@ -114,6 +114,7 @@ def bake_steps(
     full |= {"fps": take.fps, "missing": _missing_ranges(take.activation.present), "name": name}
     full |= {"head_hash": head_object.hash_of(head), "space": head_object.space_of(head)}
     takes.write_stamp(channels.values(), full)
+    takes.write_marks(channels.values(), take.marks)
     if replace is None:
         entry = takes.add_to_list(head, name, channels)
     else:

@@ -67,6 +67,11 @@ def needs_recording(context: bpy.types.Context) -> str:
     return ""
 
 
+def needs_marks(context: bpy.types.Context) -> str:
+    """The recording has marks."""
+    return "" if context.scene.eifer.recording.marks else "The recording has no marks"
+
+
 def needs_take(context: bpy.types.Context) -> str:
     """A take is selected in the list."""
     if takes.selected(context.scene.eifer.head) is None:

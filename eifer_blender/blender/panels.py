@@ -6,7 +6,7 @@ import textwrap
 
 import bpy
 
-from . import actions, conditions, head_object, takes
+from . import actions, conditions, head_object, segments, takes, timeline
 from .properties import NO_MUSCLE
 
 CATEGORY = "EIFER"
@@ -207,6 +207,62 @@ class EIFER_PT_channels(_Panel, bpy.types.Panel):
         layout.operator("eifer.reset_channels", icon="LOOP_BACK")
 
 
+class EIFER_UL_marks(bpy.types.UIList):
+    """Box, time, text and duration of each mark."""
+
+    bl_idname = "EIFER_UL_marks"
+
+    def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index) -> None:  # noqa: ANN001
+        """Draw one row."""
+        row = layout.row(align=True)
+        row.prop(item, "use", text="")
+        split = row.split(factor=0.26, align=True)
+        split.label(text=_clock(item.onset))
+        split = split.split(factor=0.7, align=True)
+        split.label(text=item.name or "—", translate=False)
+        right = split.row(align=True)
+        right.alignment = "RIGHT"
+        right.active = False
+        right.label(text=f"{item.duration:.3g} s" if item.duration > 0 else "")
+
+
+def _clock(seconds: float) -> str:
+    """A moment of a recording: 75.25 is 1:15.25."""
+    hundredths = round(abs(seconds) * 100)
+    minutes, rest = divmod(hundredths, 6000)
+    return f"{'-' if seconds < 0 and hundredths else ''}{minutes}:{rest / 100:05.2f}"
+
+
+class EIFER_PT_marks(_Panel, bpy.types.Panel):
+    """The marks of the recording."""
+
+    bl_idname = "EIFER_PT_marks"
+    bl_label = "Marks"
+    bl_parent_id = "EIFER_PT_recording"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with marks."""
+        return not conditions.needs_marks(context)
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        """How many there are."""
+        self.layout.label(text=f"{context.scene.eifer.recording.marks_total}", icon="MARKER_HLT")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw."""
+        layout = self.layout
+        stored = context.scene.eifer.recording
+        layout.template_list("EIFER_UL_marks", "", stored, "marks", stored, "active_mark", rows=5)
+        if stored.marks_total > len(stored.marks):
+            _wrapped(layout, context, f"Only the first {len(stored.marks)} are listed.", "INFO")
+        row = layout.row(align=True)
+        for which, text in (("SAME", "Same Text"), ("ALL", "All"), ("NONE", "None"), ("INVERT", "Invert")):
+            row.operator("eifer.check_marks", text=text).which = which
+        layout.operator("eifer.range_from_mark", icon="PREVIEW_RANGE")
+
+
 class EIFER_PT_signal(_Panel, bpy.types.Panel):
     """The signal chain."""
 
@@ -235,6 +291,17 @@ class EIFER_PT_signal(_Panel, bpy.types.Panel):
         layout.prop(chain, "mains")
         layout.prop(chain, "window_ms", text="RMS window (ms)")
         layout.prop(chain, "sides")
+        if context.scene.eifer.recording.marks:
+            column = layout.column()
+            for text, name, found in (
+                ("Rest from marks", "rest_marks", chain.rest_found),
+                ("Maximum", "maximum_marks", chain.maximum_found),
+            ):
+                column.prop(chain, name, text=text)
+                if found:
+                    row = column.row()
+                    row.alignment = "RIGHT"
+                    row.label(text=found)
         layout.prop(chain, "dynamics")
         column = layout.column(align=True)
         column.active = chain.dynamics
@@ -259,6 +326,7 @@ class EIFER_PT_animation(_Panel, bpy.types.Panel):
         column.use_property_decorate = False
         column.prop(animation, "gain")
         column.prop(animation, "smoothing_ms", text="Smoothing (ms)")
+        self._draw_extent(context)
         column = layout.column(align=True)
         column.use_property_split = True
         column.use_property_decorate = False
@@ -274,6 +342,29 @@ class EIFER_PT_animation(_Panel, bpy.types.Panel):
             layout.progress(factor=animation.progress, text=f"{animation.progress_text} (Esc cancels)")
             return
         self._draw_buttons(context)
+
+    def _draw_extent(self, context: bpy.types.Context) -> None:
+        """What of the recording is animated."""
+        stored, animation = context.scene.eifer.recording, context.scene.eifer.animation
+        if not stored.filepath or stored.is_poses:
+            return
+        column = self.layout.column(align=True)
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(animation, "extent")
+        if animation.extent == "RANGE":
+            column.prop(animation, "range_from", text="From (s)")
+            column.prop(animation, "range_to", text="To (s)")
+        elif animation.extent == "MARKED":
+            column.prop(animation, "before_s", text="Before (s)")
+            column.prop(animation, "after_s", text="After (s)")
+            column.prop(animation, "pause_s", text="Pause (s)")
+            column.prop(animation, "moment_length")
+            if animation.moment_length == "FIXED":
+                column.prop(animation, "moment_s", text="Seconds")
+            row = column.row()
+            row.alignment = "RIGHT"
+            row.label(text=f"{segments.checked(stored)} of {len(stored.marks)} marks checked")
 
     def _draw_buttons(self, context: bpy.types.Context) -> None:
         head = context.scene.eifer.head
@@ -315,6 +406,7 @@ class EIFER_PT_animation_model(_Panel, bpy.types.Panel):
                 "INFO",
             )
         self.layout.prop(animation, "extend_scene")
+        self.layout.prop(animation, "add_markers")
         self.layout.prop(context.scene.eifer.recording, "absolute")
 
 
@@ -356,6 +448,7 @@ class EIFER_PT_takes(_Panel, bpy.types.Panel):
         side.operator("eifer.copy_take", text="", icon="COPYDOWN")
         side.operator("eifer.reload_take", text="", icon="FILE_REFRESH")
         side.operator("eifer.remap_take", text="", icon="MOD_DATA_TRANSFER")
+        side.operator("eifer.add_markers", text="", icon="MARKER_HLT")
         take = takes.selected(head)
         if take is not None:
             self._draw_provenance(context, head, take)
@@ -378,16 +471,20 @@ class EIFER_PT_takes(_Panel, bpy.types.Panel):
         if "model" in stamp:
             column.label(text=f"Model {stamp['model']['id']}", icon="BLANK1")
         out_of_step = takes.out_of_step(context.scene, stamp)
-        if out_of_step:
-            _wrapped(self.layout, context, out_of_step, "ERROR")
+        for sentence in (*([out_of_step] if out_of_step else []), *timeline.stretched(context.scene)):
+            _wrapped(self.layout, context, sentence, "ERROR")
+        if len(context.scene.eifer.markers):
+            self.layout.operator("eifer.remove_markers", icon="X")
 
 
 CLASSES = (
     EIFER_UL_channels,
+    EIFER_UL_marks,
     EIFER_UL_takes,
     EIFER_PT_head,
     EIFER_PT_recording,
     EIFER_PT_channels,
+    EIFER_PT_marks,
     EIFER_PT_signal,
     EIFER_PT_notes,
     EIFER_PT_animation,

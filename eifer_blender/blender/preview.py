@@ -135,6 +135,12 @@ def refresh_soon(scene: bpy.types.Scene) -> None:
         bpy.app.timers.register(_refresh_open_scenes, first_interval=_PAUSE)
 
 
+def refresh_shown(scene: bpy.types.Scene) -> None:
+    """`refresh_soon` if there is a preview to refresh; the quality of channels is as it was."""
+    if scene.eifer.head is not None and scene.eifer.head.eifer.previewing:
+        refresh_soon(scene)
+
+
 def _refresh_open_scenes() -> None:
     for scene in {window.scene for window in bpy.context.window_manager.windows}:
         refresh(scene)

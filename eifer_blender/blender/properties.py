@@ -92,6 +92,30 @@ def _settings_changed(settings: bpy.types.PropertyGroup, _context: bpy.types.Con
         preview.refresh_soon(scene)
 
 
+def _extent_changed(settings: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
+    """Another stretch to animate: only a running preview is old."""
+    from . import preview
+
+    if not settings.id_data.eifer.recording.filling:
+        preview.refresh_shown(settings.id_data)
+
+
+def _marked_segments_changed(chain: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    """Say what the texts of rest and maximum marks amount to."""
+    from . import segments
+
+    stored = chain.id_data.eifer.recording
+    chain.rest_found = segments.found(stored, chain.rest_marks)
+    chain.maximum_found = segments.found(stored, chain.maximum_marks)
+    _settings_changed(chain, context)
+
+
+def _mark_texts(chain: bpy.types.PropertyGroup, _context: bpy.types.Context, typed: str) -> list[str]:
+    """Texts of the recording's marks that contain what was typed."""
+    texts = dict.fromkeys(mark.name for mark in chain.id_data.eifer.recording.marks)
+    return [text for text in texts if typed.lower() in text.lower()]
+
+
 class EIFER_PG_channel(bpy.types.PropertyGroup):
     """One column of the open recording."""
 
@@ -120,6 +144,16 @@ class EIFER_PG_channel(bpy.types.PropertyGroup):
     )
     status: EnumProperty(items=STATUS_ITEMS)
     reason: StringProperty()
+
+
+class EIFER_PG_mark(bpy.types.PropertyGroup):
+    """One annotation or event of the open recording; its text is the name."""
+
+    onset: FloatProperty(description="Seconds on the recording's clock")
+    duration: FloatProperty(description="Seconds; 0 for a moment")
+    use: BoolProperty(
+        name="Animate", description="Animate this mark if marked stretches are", update=_extent_changed
+    )
 
 
 class EIFER_PG_chain(bpy.types.PropertyGroup):
@@ -208,6 +242,22 @@ class EIFER_PG_chain(bpy.types.PropertyGroup):
         ],
         update=_settings_changed,
     )
+    rest_marks: StringProperty(
+        name="Rest from marks",
+        description="Text of the marks during which the face is at rest; empty finds rest in the signal",
+        search=_mark_texts,
+        search_options={"SUGGESTION"},
+        update=_marked_segments_changed,
+    )
+    maximum_marks: StringProperty(
+        name="Maximum from marks",
+        description="Text of the marks of strongest voluntary contraction; empty finds it in the signal",
+        search=_mark_texts,
+        search_options={"SUGGESTION"},
+        update=_marked_segments_changed,
+    )
+    rest_found: StringProperty()
+    maximum_found: StringProperty()
     hold_s: FloatProperty(
         name="Hold",
         description="Seconds that each pose of a table without time is held",
@@ -255,6 +305,10 @@ class EIFER_PG_recording(bpy.types.PropertyGroup):
     is_poses: BoolProperty()
     channels: CollectionProperty(type=EIFER_PG_channel)
     active_channel: IntProperty()
+    marks: CollectionProperty(type=EIFER_PG_mark)
+    active_mark: IntProperty()
+    marks_total: IntProperty(description="Marks in the file; the list holds no more than fit")
+    end_s: FloatProperty(description="Last second on the recording's clock")
     chain: PointerProperty(type=EIFER_PG_chain)
 
 
@@ -304,6 +358,80 @@ class EIFER_PG_animation(bpy.types.PropertyGroup):
         step=1,
         update=_settings_changed,
     )
+    extent: EnumProperty(
+        name="Animate",
+        description="Which part of the recording becomes the take",
+        items=[
+            ("WHOLE", "Whole recording", "From the sync offset to the end"),
+            ("RANGE", "Range", "One stretch, given in seconds"),
+            ("MARKED", "Marked", "The checked marks of the recording, one after another"),
+        ],
+        update=_extent_changed,
+    )
+    range_from: FloatProperty(
+        name="From",
+        description="Second of the recording at which the stretch begins",
+        precision=3,
+        step=10,
+        update=_extent_changed,
+    )
+    range_to: FloatProperty(
+        name="To",
+        description="Second of the recording at which the stretch ends",
+        precision=3,
+        step=10,
+        update=_extent_changed,
+    )
+    before_s: FloatProperty(
+        name="Before",
+        description="Seconds to add before each mark; negative leaves out its beginning",
+        soft_min=0.0,
+        soft_max=10.0,
+        min=-3600.0,
+        max=3600.0,
+        update=_extent_changed,
+    )
+    after_s: FloatProperty(
+        name="After",
+        description="Seconds to add after each mark; negative leaves out its end",
+        soft_min=0.0,
+        soft_max=10.0,
+        min=-3600.0,
+        max=3600.0,
+        update=_extent_changed,
+    )
+    pause_s: FloatProperty(
+        name="Pause",
+        description="Seconds of rest between two marks",
+        default=1.0,
+        min=0.0,
+        soft_max=10.0,
+        max=3600.0,
+        update=_extent_changed,
+    )
+    moment_length: EnumProperty(
+        name="Moments last",
+        description="How long a mark without duration lasts",
+        items=[
+            ("NEXT", "Until the next", "Until the next mark of the recording begins"),
+            ("FIXED", "Fixed time", "As many seconds as given"),
+        ],
+        update=_extent_changed,
+    )
+    moment_s: FloatProperty(
+        name="Seconds",
+        description="Seconds that a mark without duration lasts",
+        default=3.0,
+        min=0.01,
+        soft_max=60.0,
+        max=36000.0,
+        update=_extent_changed,
+    )
+    add_markers: BoolProperty(
+        name="Timeline markers",
+        description="On bake, show the recording's marks in the take as markers of the timeline",
+        default=True,
+    )
     keys: EnumProperty(
         name="Keys",
         items=[
@@ -351,6 +479,15 @@ class EIFER_PG_head(bpy.types.PropertyGroup):
     )
 
 
+class EIFER_PG_marker(bpy.types.PropertyGroup):
+    """A marker that the extension put on the timeline; its name is the marker's.
+
+    Blender 5 keeps no custom properties on markers, so the scene remembers which are not the animator's.
+    """
+
+    frame: IntProperty()
+
+
 class EIFER_PG_scene(bpy.types.PropertyGroup):
     """The panel's settings."""
 
@@ -363,15 +500,19 @@ class EIFER_PG_scene(bpy.types.PropertyGroup):
     )
     recording: PointerProperty(type=EIFER_PG_recording)
     animation: PointerProperty(type=EIFER_PG_animation)
+    markers: CollectionProperty(type=EIFER_PG_marker)
+    markers_take: StringProperty(description="Id of the take whose marks are on the timeline")
 
 
 CLASSES = (
     EIFER_PG_channel,
+    EIFER_PG_mark,
     EIFER_PG_chain,
     EIFER_PG_recording,
     EIFER_PG_animation,
     EIFER_PG_take,
     EIFER_PG_head,
+    EIFER_PG_marker,
     EIFER_PG_scene,
 )
 

@@ -20,7 +20,7 @@ from ..heads.default import load_default_head
 from ..heads.head import ParametricHead
 from ..pipeline import ChannelChoice, Progress, TakeData, TakeSettings
 from ..recordings.types import Kind, Recording
-from . import bake, head_object, takes
+from . import bake, head_object, markers, segments, takes, timeline
 from .properties import NO_MUSCLE
 
 # Panel property -> field of signals.ChainSettings; mains and sides are translated by hand.
@@ -38,6 +38,7 @@ class OpenOptions:
     names: tuple[str, ...] | None = None
     poses: bool | None = None
     zeros_missing: bool | None = None
+    streams: tuple[str | int, ...] | None = None
 
     def given(self) -> dict:
         """Arguments for `recordings.open_recording`."""
@@ -47,7 +48,8 @@ class OpenOptions:
     def from_json(text: str) -> OpenOptions:
         """From what the scene keeps; an empty text gives the defaults."""
         data = json.loads(text) if text else {}
-        return OpenOptions(**data | {"names": tuple(data["names"]) if data.get("names") else None})
+        lists = {name: tuple(data[name]) for name in ("names", "streams") if data.get(name)}
+        return OpenOptions(**data | {"names": None, "streams": None} | lists)
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,10 @@ def open_into(scene: bpy.types.Scene, path: str, options: OpenOptions) -> Record
     stored.format = recording.format
     stored.is_poses = signals.is_pose_table(recording)
     _fill_channels(stored, recording)
+    segments.fill(stored, recording)
+    segments.offer_range(scene.eifer.animation, recording)
+    stored.chain.rest_found = segments.found(stored, stored.chain.rest_marks)
+    stored.chain.maximum_found = segments.found(stored, stored.chain.maximum_marks)
     stored.summary = _summary(recording)
     update_quality(scene)
     return recording
@@ -124,6 +130,8 @@ def close(scene: bpy.types.Scene) -> None:
     """Forget the recording; the processing settings stay."""
     stored = scene.eifer.recording
     stored.channels.clear()
+    stored.marks.clear()
+    _open_version.cache_clear()  # hours of samples
     for name in ("filepath", "options", "sha256", "format", "summary", "notes"):
         setattr(stored, name, "")
 
@@ -176,7 +184,7 @@ def update_quality(scene: bpy.types.Scene, activation: signals.Activation | None
     stored = scene.eifer.recording
     recording = current_recording(scene)
     try:
-        activation = activation or pipeline.process_recording(recording, take_settings(scene))
+        activation = activation or pipeline.process_recording(recording, whole_settings(scene, recording))
     except EiferError as error:
         stored.notes = "\n".join([*recording.notes, str(error)])
         return
@@ -226,17 +234,28 @@ def chain_settings(chain: bpy.types.PropertyGroup) -> signals.ChainSettings:
     return replace(signals.PRESETS[chain.preset], mains_hz=mains, sides=sides, **values)
 
 
-def take_settings(scene: bpy.types.Scene) -> TakeSettings:
-    """Everything that the panel says about the take."""
+def whole_settings(scene: bpy.types.Scene, recording: Recording) -> TakeSettings:
+    """What the panel says about the take, but of the whole recording."""
     stored, animation = scene.eifer.recording, scene.eifer.animation
+    chain = chain_settings(stored.chain)
     return TakeSettings(
-        chain=chain_settings(stored.chain),
+        chain=replace(chain, **segments.chain_segments(recording, stored.chain)),
         fps=scene.render.fps / scene.render.fps_base,
         offset=animation.offset,
         gain=animation.gain,
         smoothing_ms=animation.smoothing_ms,
         choices=_choices(stored),
     )
+
+
+def take_settings(scene: bpy.types.Scene, recording: Recording) -> TakeSettings:
+    """Everything that the panel says about the take.
+
+    Raises EiferError if the marks or the range that it names are not in the recording.
+    """
+    parts = segments.parts(scene, recording)
+    pause = scene.eifer.animation.pause_s if parts else 0.0
+    return replace(whole_settings(scene, recording), parts=parts, pause_s=pause)
 
 
 def _choices(stored: bpy.types.PropertyGroup) -> tuple[ChannelChoice, ...]:
@@ -283,7 +302,10 @@ def settings_from_json(data: dict) -> TakeSettings:
         name: tuple(tuple(pair) for pair in value) if isinstance(value, list) else value
         for name, value in data["chain"].items()
     }
-    return TakeSettings(**{**data, "chain": signals.ChainSettings(**chain), "choices": choices})
+    parts = tuple(signals.Part(**part) for part in data.get("parts", ()))
+    return TakeSettings(
+        **{**data, "chain": signals.ChainSettings(**chain), "choices": choices, "parts": parts}
+    )
 
 
 # --- models and heads -----------------------------------------------------------------------------
@@ -316,7 +338,8 @@ def model_for(path: str, head_hash: str | None) -> mapping.ExpressionModel:
 def compute_take(scene: bpy.types.Scene, head: bpy.types.Object) -> TakeData:
     """The take that the panel describes, without baking."""
     model = model_for(scene.eifer.animation.model, parametric_head(head).hash)
-    return pipeline.make_take(current_recording(scene), take_settings(scene), model)
+    recording = current_recording(scene)
+    return pipeline.make_take(recording, take_settings(scene, recording), model)
 
 
 def bake_work(scene: bpy.types.Scene, *, name: str = "", replace: bool = False) -> BakeWork:
@@ -328,7 +351,7 @@ def bake_work(scene: bpy.types.Scene, *, name: str = "", replace: bool = False) 
     recording = current_recording(scene)
     work = _Work(
         head=head,
-        settings=take_settings(scene),
+        settings=take_settings(scene, recording),
         model_path=animation.model,
         options=OpenOptions.from_json(stored.options),
         tolerance=animation.tolerance_mm if animation.keys == "REDUCED" else None,
@@ -373,7 +396,7 @@ def remap_work(scene: bpy.types.Scene) -> BakeWork:
     """Map the measured activity of the selected take anew with the panel's model, gain and smoothing."""
     head, animation = scene.eifer.head, scene.eifer.animation
     take = takes.selected(head)
-    stamp = _complete_stamp(take)
+    stamp, marks = _complete_stamp(take), takes.read_marks(take)
     values, present = takes.read_activity(head, take)
     activation = signals.Activation(
         values=values,
@@ -391,7 +414,7 @@ def remap_work(scene: bpy.types.Scene) -> BakeWork:
 
     def compute(progress: Progress) -> tuple[TakeData, list[keyframes.SparseKeys] | None, float]:
         made = pipeline.express_take(activation, model, gain, smoothing, progress)
-        return _reduced(made, geometry, stamp["tolerance_mm"], progress)
+        return _reduced(replace(made, marks=marks), geometry, stamp["tolerance_mm"], progress)
 
     options = {"name": take.name, "start_frame": stamp["start_frame"], "stamp": new}
     return BakeWork(head, compute, options | {"replace": head.eifer.active_take})
@@ -477,12 +500,20 @@ def _find_source(stamp: dict) -> str:
     )
 
 
-def after_bake(scene: bpy.types.Scene, baked: bake.Baked) -> None:
-    """Make room for the take on the timeline and show its first state."""
+def after_bake(scene: bpy.types.Scene, head: bpy.types.Object, baked: bake.Baked) -> list[str]:
+    """Make room for the take on the timeline, mark it there, and show its first state.
+
+    Returns what of it the scene will not play, in sentences.
+    """
     last = baked.start_frame + baked.frames - 1
     if scene.eifer.animation.extend_scene and scene.frame_end < last:
         scene.frame_end = last
+    if scene.eifer.animation.add_markers:
+        markers.show(scene, takes.selected(head))
+    else:
+        markers.follow(scene, takes.selected(head))
     scene.frame_set(scene.frame_current)
+    return timeline.notes(scene, baked.start_frame, last)
 
 
 def describe(baked: bake.Baked) -> str:

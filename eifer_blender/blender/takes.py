@@ -8,13 +8,14 @@ the animator's and is kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import bpy
 import numpy as np
 
 from .. import muscles, spaces
 from ..errors import EiferError
+from ..pipeline import TakeMark
 from ..signals import MAX_FRAMES
 from . import actions, head_object
 from .actions import Channels, CurveId
@@ -23,6 +24,7 @@ EXPRESSION, ACTIVITY, RIG = "Expression", "Muscle activity", "Rig"
 _POINTERS = {EXPRESSION: "action_keys", ACTIVITY: "action_head", RIG: "action_rig"}
 
 STAMP = "eifer_take"
+MARKS = "eifer_marks"  # beside the stamp, which is read at every redraw
 EMG_PREFIX = "emg_"
 
 KEY_NAMES = spaces.EXPRESSION_NAMES + spaces.EYELID_NAMES
@@ -194,8 +196,9 @@ def remove(head: bpy.types.Object, index: int) -> None:
         own = [one for one in channels.values() if one.action == action]
         if action.library is not None:
             continue
-        if STAMP in action:
-            del action[STAMP]
+        for name in (STAMP, MARKS):
+            if name in action:
+                del action[name]
         if any(actions.curves(one) for one in own):
             action.use_fake_user = True
         else:
@@ -260,10 +263,11 @@ def copy_to(take: bpy.types.PropertyGroup, source: bpy.types.Object, target: bpy
                 actions.copy_curve(curve, made[role])
         actions.copy_foreign_curves(actions.assigned(blocks[role]), made[role], OWN_CURVES[role])
     write_stamp(made.values(), read_stamp(take))
+    write_marks(made.values(), read_marks(take))
     activate(target, add_to_list(target, take.name, made))
 
 
-def write_stamp(channels: Iterator[Channels], stamp: dict) -> None:
+def write_stamp(channels: Iterable[Channels], stamp: dict) -> None:
     """Stamp settings and provenance (plain JSON values) on the actions of a take."""
     text = json.dumps(stamp, sort_keys=True)
     for one in channels:
@@ -287,6 +291,30 @@ def stamp_of(action: bpy.types.Action) -> dict:
         return stamp if sound and stamp["fps"] > 0 else {}
     except (ValueError, TypeError, KeyError):
         return {}
+
+
+def write_marks(channels: Iterable[Channels], marks: Iterable[TakeMark]) -> None:
+    """Keep the recording's marks in a take with its actions."""
+    text = json.dumps([list(mark) for mark in marks])
+    for one in channels:
+        one.action[MARKS] = text
+
+
+def read_marks(take: bpy.types.PropertyGroup) -> tuple[TakeMark, ...]:
+    """The recording's marks in a take; those that somebody damaged are passed over."""
+    for pointer in _POINTERS.values():
+        action = getattr(take, pointer)
+        if action and MARKS in action:
+            return _marks_from_json(action[MARKS])
+    return ()
+
+
+def _marks_from_json(text: object) -> tuple[TakeMark, ...]:
+    try:
+        rows = [TakeMark(int(f), str(t), None if e is None else int(e)) for f, t, e in json.loads(text)]
+    except (ValueError, TypeError, OverflowError):
+        return ()
+    return tuple(row for row in rows if 0 <= row.frame < MAX_FRAMES)
 
 
 def out_of_step(scene: bpy.types.Scene, stamp: dict) -> str:

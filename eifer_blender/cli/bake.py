@@ -50,10 +50,10 @@ def run(args: argparse.Namespace) -> int:
     work = session.bake_work(scene, name=args.take)
     take, keys, error = work.compute(lambda share, text: None)
     baked = bake.bake_take(head, take, keys=keys, error_mm=error, **work.options)
-    session.after_bake(scene, baked)
+    missed = session.after_bake(scene, head, baked)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     save_blend(args.output)
-    for note in take.notes:
+    for note in (*take.notes, *missed):
         print(f"Note: {note}")
     print(f"{args.output}: {session.describe(baked)} on '{head.name}' in Blender {bpy.app.version_string}")
     if args.csv is not None:

@@ -147,7 +147,7 @@ def _animate(source: Path, results: Results, fps: int, log: Log) -> tuple[Record
     take, keys, error = _compute(work, log)
     with log.step("bake") as say:
         baked = bake.bake_take(head, take, keys=keys, error_mm=error, **work.options)
-        session.after_bake(scene, baked)
+        session.after_bake(scene, head, baked)
         scene.frame_end = work.options["start_frame"] + take.frames - 1
         say(session.describe(baked))
     with log.step("save") as say:

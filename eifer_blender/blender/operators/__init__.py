@@ -1,5 +1,12 @@
 """Operators, one module per panel."""
 
-from . import animation, head, recording, reference, takes
+from . import animation, head, marks, recording, reference, takes
 
-CLASSES = (*head.CLASSES, *recording.CLASSES, *animation.CLASSES, *takes.CLASSES, *reference.CLASSES)
+CLASSES = (
+    *head.CLASSES,
+    *recording.CLASSES,
+    *marks.CLASSES,
+    *animation.CLASSES,
+    *takes.CLASSES,
+    *reference.CLASSES,
+)

@@ -19,6 +19,7 @@ class BakeOperator(conditions.Checked):
     """
 
     bl_options = {"REGISTER", "UNDO"}
+    _work = None
     _job = None
     _steps = None
     _timer = None
@@ -26,7 +27,7 @@ class BakeOperator(conditions.Checked):
     @report_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Do everything now."""
-        work = self.prepare(context)
+        self._work = work = self.prepare(context)
         take, keys, error_mm = work.compute(lambda share, text: None)
         preview.stop(work.head)
         baked = bake.bake_take(work.head, take, keys=keys, error_mm=error_mm, **work.options)
@@ -107,8 +108,8 @@ class BakeOperator(conditions.Checked):
         self._show(context, 0.0, "")
 
     def _finish(self, context: bpy.types.Context, notes: tuple[str, ...], baked: bake.Baked) -> set[str]:
-        session.after_bake(context.scene, baked)
-        for note in notes:
+        missed = session.after_bake(context.scene, self._work.head, baked)
+        for note in (*notes, *missed):
             self.report({"WARNING"}, note)
         self.report({"INFO"}, session.describe(baked))
         return {"FINISHED"}

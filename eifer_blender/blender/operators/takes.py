@@ -4,7 +4,7 @@ import bpy
 from bpy.props import IntProperty, StringProperty
 
 from ...errors import EiferError
-from .. import conditions, head_object, preview, session, takes
+from .. import conditions, head_object, markers, preview, session, takes
 from .animation import BakeOperator
 from .base import report_errors
 
@@ -32,6 +32,7 @@ class EIFER_OT_activate_take(conditions.Checked, bpy.types.Operator):
             head.eifer.active_take = self.index
         preview.stop(head)
         takes.activate(head, takes.selected(head))
+        markers.follow(context.scene, takes.selected(head))
         return {"FINISHED"}
 
 
@@ -52,6 +53,7 @@ class EIFER_OT_remove_take(conditions.Checked, bpy.types.Operator):
         """Remove the curves of the take and its entry."""
         head = context.scene.eifer.head
         preview.stop(head)
+        markers.forget(context.scene, takes.selected(head))
         takes.remove(head, head.eifer.active_take)
         return {"FINISHED"}
 
