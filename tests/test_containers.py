@@ -613,3 +613,237 @@ def test_matlab_7_3_and_hdf5_without_h5py_say_what_to_do(write, monkeypatch):
 def test_damaged_matlab(write, layout, damage, keep, compressed):
     content = mat_bytes(**LAYOUTS[layout], do_compression=compressed)
     opens_or_refuses(write(damaged(content, damage, keep), "a.mat"))
+
+
+# --- XDF ------------------------------------------------------------------------------------------
+
+
+def varlen(number):
+    return b"\x04" + struct.pack("<I", number)
+
+
+def xdf_chunk(tag, content):
+    return varlen(len(content) + 2) + struct.pack("<H", tag) + content
+
+
+def xdf_header(number, name, kind, channels, rate, form, labels=(), units=(), extra=""):
+    units = units or [""] * len(labels)
+    described = "".join(
+        f"<channel><label>{n}</label><unit>{u}</unit></channel>" for n, u in zip(labels, units, strict=True)
+    )
+    xml = (
+        f"<?xml version='1.0'?><info><name>{name}</name><type>{kind}</type><channel_count>{channels}"
+        f"</channel_count><nominal_srate>{rate}</nominal_srate><channel_format>{form}</channel_format>"
+        f"<hostname>erikas-laptop</hostname><source_id>Mustermann</source_id>"
+        f"<desc><subject><name>Erika</name></subject><channels>{described}</channels></desc>{extra}</info>"
+    )
+    return xdf_chunk(2, struct.pack("<I", number) + xml.encode())
+
+
+def xdf_samples(number, times, values, stamped="all"):
+    parts = []
+    for i, (t, row) in enumerate(zip(times, values, strict=True)):
+        has = stamped == "all" or (stamped == "first" and i == 0) or (stamped == "some" and i % 7 == 0)
+        parts.append(b"\x08" + struct.pack("<d", t) if has else b"\x00")
+        if isinstance(row, list):
+            parts += [varlen(len(v.encode())) + v.encode() for v in row]
+        else:
+            parts.append(row.tobytes())
+    return xdf_chunk(3, struct.pack("<I", number) + varlen(len(times)) + b"".join(parts))
+
+
+def xdf_stream(number, times, values, block=100, stamped="all"):
+    return [
+        xdf_samples(number, times[a : a + block], values[a : a + block], stamped)
+        for a in range(0, len(times), block)
+    ]
+
+
+def xdf_file(*chunks):
+    head = xdf_chunk(1, b"<?xml version='1.0'?><info><version>1.0</version></info>")
+    return b"XDF:" + head + b"".join(chunks)
+
+
+def xdf_example(n=3000, rate=1000.0, stamped="all", form="float32", offset=5.0, emg_kind="EMG"):
+    dtype = {"float32": "<f4", "double64": "<f8", "int16": "<i2", "int32": "<i4", "int64": "<i8"}[form]
+    values = emg(n).astype(dtype)
+    times = 100.0 + np.arange(n) / rate
+    marks = [101.0 + offset, 102.5 + offset]
+    return xdf_file(
+        xdf_header(
+            1, "Verstärker", emg_kind, 3, rate, form, ["Zyg links", "Corr re", "Größe"], ["microvolts"] * 3
+        ),
+        xdf_header(2, "Reize", "Markers", 1, 0, "string"),
+        *(xdf_chunk(4, struct.pack("<Idd", 2, t, -offset)) for t in (100.0, 105.0, 110.0)),
+        *xdf_stream(1, times, values, stamped=stamped),
+        *xdf_stream(2, marks, [["Lächeln"], ["Ruhe"]]),
+    )
+
+
+@pytest.mark.parametrize("stamped", ["all", "first", "some"])
+@pytest.mark.parametrize("form", ["float32", "double64", "int16", "int64"])
+def test_xdf_signals_and_markers_on_one_clock(write, form, stamped):
+    path = write(xdf_example(form=form, stamped=stamped), "a.xdf")
+    recording = open_recording(path)
+    (stream,) = recording.streams
+    assert recording.format == "XDF" and stream.name == "Verstärker (EMG)"
+    assert stream.rate == 1000 and stream.start == pytest.approx(0, abs=1e-6)
+    assert muscles(recording) == MUSCLES
+    expected = emg(3000) if form not in ("int16", "int64") else emg(3000).astype(int)
+    np.testing.assert_allclose(stream.samples, expected, rtol=1e-6)
+    # The marker's clock was 5 s ahead; its offsets say so.
+    assert [(round(a.onset, 4), a.text) for a in recording.annotations] == [(1.0, "Lächeln"), (2.5, "Ruhe")]
+    for private in ("Mustermann", "erikas-laptop", "Erika"):
+        assert private not in repr(recording)
+    view = inspect_recording(path)
+    assert view.needs == () and view.streams[0].rows == 3000
+
+
+def test_xdf_look_reads_the_beginning_only(write):
+    view = inspect_recording(write(xdf_example(n=20_000), "a.xdf"))
+    assert view.streams[0].rows == 20_000 and view.streams[0].rate == 1000
+
+
+def test_xdf_pauses_stay_empty(write):
+    times = 50 + np.concatenate([np.arange(2000), np.arange(2000) + 5000]) / 1000
+    content = xdf_file(
+        xdf_header(1, "A", "EMG", 1, 1000, "float32", ["Zyg li"]),
+        *xdf_stream(1, times, emg(4000, 1).astype("<f4")),
+    )
+    recording = open_recording(write(content, "a.xdf"))
+    samples = recording.streams[0].samples
+    assert len(samples) == 7000
+    assert np.isnan(samples[2000:5000]).all() and np.isfinite(samples[:2000]).all()
+    np.testing.assert_allclose(samples[5000:, 0], emg(4000, 1)[2000:, 0], rtol=1e-6)
+    assert any("pauses" in note for note in recording.notes)
+
+
+def test_xdf_clock_that_strays_from_its_nominal_rate(write):
+    times = np.arange(60_000) / 999.0
+    content = xdf_file(
+        xdf_header(1, "A", "EMG", 1, 1000, "int16", ["Zyg li"]),
+        *xdf_stream(1, times, emg(60_000, 1).astype("<i2"), block=5000, stamped="all"),
+    )
+    recording = open_recording(write(content, "a.xdf"))
+    assert recording.streams[0].rate == pytest.approx(999.0, rel=1e-6)
+    assert any("999" in note for note in recording.notes)
+
+
+def test_xdf_of_irregular_rate_is_put_on_an_even_grid(write):
+    rng = np.random.default_rng(1)
+    times = 7 + np.arange(900) / 30 + rng.uniform(-0.002, 0.002, 900)
+    codes = [struct.pack("<i", c) for c in (3, 4)]
+    content = xdf_file(
+        xdf_header(1, "Kamera", "Expression", 2, 0, "float32", ["Zyg li", "Zyg re"]),
+        xdf_header(2, "Trigger", "Stim", 1, 0, "int32"),
+        *xdf_stream(1, times, np.abs(emg(900, 2)).astype("<f4")),
+        *xdf_stream(2, [8.0, 9.0], [np.frombuffer(c, "<i4") for c in codes]),
+    )
+    recording = open_recording(write(content, "a.xdf"))
+    assert recording.streams[0].rate == pytest.approx(30, rel=1e-2)
+    assert [a.text for a in recording.annotations] == ["Trigger 3", "Trigger 4"]
+
+
+def test_xdf_with_two_amplifiers_asks_which_is_meant(write):
+    labels = ["Zyg li", "Corr re"]
+    times = np.arange(2000) / 1000
+    content = xdf_file(
+        *(xdf_header(i, f"Amp {i}", "Signal", 2, 1000, "float32", labels) for i in (1, 2)),
+        *(c for i in (1, 2) for c in xdf_stream(i, times, emg(2000, 2, i).astype("<f4"))),
+    )
+    path = write(content, "a.xdf")
+    view = inspect_recording(path)
+    assert view.needs == ("streams",) and view.guesses["streams"] == ("Amp 1 (Signal)",)
+    recording = open_recording(path, streams=["Amp 2 (Signal)"])
+    np.testing.assert_allclose(recording.streams[0].samples, emg(2000, 2, 2), rtol=1e-6)
+
+
+def test_xdf_emg_is_told_from_other_streams_by_its_type(write):
+    times = np.arange(2000) / 1000
+    content = xdf_file(
+        xdf_header(1, "Kappe", "EEG", 8, 1000, "float32"),
+        xdf_header(2, "Gesicht", "EMG", 3, 1000, "float32"),
+        *xdf_stream(1, times + 1, emg(2000, 8).astype("<f4")),
+        *xdf_stream(2, times, emg(2000, 3).astype("<f4")),
+    )
+    path = write(content, "a.xdf")
+    assert inspect_recording(path).needs == ("names",)
+    recording = open_recording(path, names=NAMES)
+    assert muscles(recording)[8:] == MUSCLES
+    assert [round(s.start, 3) for s in recording.streams] == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (lambda: xdf_example()[:-5], "cut off"),
+        (lambda: xdf_example()[:3000], "cut off"),
+        (lambda: b"XDF:", "no streams"),
+        (lambda: b"XDF:" + b"\x00" * 500, "unreadable"),
+        (lambda: b"XDF:\x08" + b"\xff" * 100, "cut off"),
+        (lambda: xdf_file(xdf_header(1, "A", "EMG", 10**9, 1000, "float32")), "impossible"),
+        (lambda: xdf_file(xdf_header(1, "A", "EMG", 1, 1e12, "float32")), "impossible"),
+        (lambda: xdf_file(xdf_header(1, "A", "EMG", 1, "nan", "float32")), "impossible"),
+        (lambda: xdf_file(xdf_header(1, "A", "EMG", 1, 1000, "float99")), "impossible"),
+        (lambda: xdf_file(xdf_header(1, "A", "EMG", "x", 1000, "float32")), "unreadable"),
+        (lambda: xdf_file(xdf_chunk(2, struct.pack("<I", 1) + b"<a>" * 100_000)), "unreadable"),
+        (
+            lambda: xdf_file(
+                xdf_chunk(2, struct.pack("<I", 1) + b"<!DOCTYPE a [<!ENTITY b 'ha'>]><info>&b;</info>")
+            ),
+            "unreadable",
+        ),
+        (lambda: xdf_file(xdf_chunk(3, struct.pack("<I", 9) + varlen(1) + bytes(13))), "before the header"),
+        (
+            lambda: xdf_file(
+                xdf_header(1, "A", "EMG", 1, 1000, "float32"),
+                xdf_chunk(3, struct.pack("<I", 1) + varlen(4 * 10**9) + bytes(100)),
+            ),
+            "more samples",
+        ),
+        (
+            lambda: xdf_file(
+                xdf_header(1, "A", "Markers", 1, 0, "string"),
+                xdf_chunk(3, struct.pack("<I", 1) + varlen(1) + b"\x00" + varlen(10**9) + b"hm"),
+            ),
+            "longer",
+        ),
+        (
+            lambda: xdf_file(
+                xdf_header(1, "A", "EMG", 1, 1000, "float32"),
+                *xdf_stream(1, [0.0, np.nan, 1.0], np.zeros((3, 1), "<f4")),
+            ),
+            "time stamp",
+        ),
+        (
+            lambda: xdf_file(
+                xdf_header(1, "A", "EMG", 1, 1000, "int8"),
+                *xdf_stream(1, np.arange(12_000) % 2 * 1e6, np.zeros((12_000, 1), "i1"), 12_000),
+            ),
+            "jump",
+        ),
+        (lambda: xdf_file(xdf_header(1, "A", "Markers", 1, 0, "string")), "only markers"),
+    ],
+)
+def test_xdf_that_lies_is_refused(write, content, part):
+    assert part in said(write(content(), "a.xdf"))
+
+
+def test_xdf_with_nan_keeps_them_and_says_nothing_on_the_console(write, capfd):
+    values = emg(3000, 1).astype("<f4")
+    values[100:200] = np.nan
+    content = xdf_file(
+        xdf_header(1, "A", "EMG", 1, 400, "float32", ["Zyg li"]),
+        *xdf_stream(1, np.arange(3000) / 1000, values),
+    )
+    recording = open_recording(write(content, "a.xdf"))
+    assert np.isnan(recording.streams[0].samples).sum() == 100
+    assert recording.streams[0].rate == pytest.approx(1000)
+    assert capfd.readouterr() == ("", "")
+
+
+@fuzzing
+@given(damages, st.floats(0, 1), st.sampled_from(["all", "first", "some"]))
+def test_damaged_xdf(write, damage, keep, stamped):
+    content = xdf_example(n=200, stamped=stamped)
+    opens_or_refuses(write(damaged(content, damage, max(keep, 0.5), len(content)), "a.xdf"))

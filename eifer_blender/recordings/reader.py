@@ -17,6 +17,7 @@ from .options import Options, PerChannel
 from .table import open_text
 from .text import read_head
 from .types import Channel, Opened, Recording, Stream
+from .xdf import is_xdf, open_xdf
 
 _NO_RECORDING = {
     b"PK\x03\x04": "a zip or Excel file",
@@ -42,6 +43,7 @@ def _formats() -> tuple[Format, ...]:
         Format(is_npy, open_npy),
         Format(is_npz, open_npz),
         Format(is_matlab, open_matlab),
+        Format(is_xdf, open_xdf),
     )
 
 
