@@ -284,6 +284,14 @@ def test_stamps_of_a_clock_begin_at_zero(write, stamp):
     np.testing.assert_allclose(stream.samples[:500, 0], values[:500, 0], atol=0.05)
 
 
+def test_times_of_few_digits_keep_the_rows_as_they_are(write):
+    values = noise(12_000, 1)
+    body = [f"{'%.4g' % (i / 1000)},{v:.4f}" for i, (v,) in enumerate(values)]  # steps of 10 ms from 10 s on
+    stream = only(write("Time (s),Zyg li\n" + "\n".join(body)))
+    assert stream.rate == pytest.approx(1000.0, rel=1e-3)
+    np.testing.assert_allclose(stream.samples, values, atol=1e-4)
+
+
 @pytest.mark.parametrize(("unit", "factor"), [("s", 1.0), ("ms", 1e3), ("µs", 1e6), ("min", 1 / 60)])
 def test_units_of_time(write, unit, factor):
     body = [f"{i / 500 * factor:.9f},{v:.4f}" for i, (v,) in enumerate(noise(400, 1))]
@@ -391,6 +399,8 @@ def test_tables_that_would_not_fit_into_memory_are_refused_early(write, monkeypa
     path = write("\n".join(["Time,Zyg li,Corr li", *timed(noise(60_000), 1000)]))
     monkeypatch.setattr(rows, "MOST_BYTES", 500_000)
     assert "memory" in said(path)
+    with pytest.raises(EiferError, match="memory"):
+        inspect_recording(path)
 
 
 def test_memory_is_that_of_the_numbers(write):

@@ -18,6 +18,7 @@ TIME_UNITS = {
 # Seconds since 1970 (some decades around now) in the units that computers count them in.
 _EPOCHS = ((3e8, 1e10, 1.0), (3e11, 1e13, 1e-3), (3e14, 1e16, 1e-6), (3e17, 1e19, 1e-9))
 _DAY = 86400.0
+_FEW_ROWS = 64
 _BURST_S = 0.25  # rows of one transmission may carry the time of its arrival
 _JITTER = 0.5  # rows that lie closer than this many steps to the even grid stay as they are
 
@@ -65,8 +66,9 @@ def even_clock(
     notes += unit_notes
     every = (every - origin) * factor
     start = float(time[0] - origin) * factor
-    if stated and _only_bursts(time, factor, stated):
-        return Clock(stated, start, samples, every, notes)
+    for rate in (stated, _coarse_rate(time, steps, factor)):
+        if rate and _only_bursts(time, factor, rate):
+            return Clock(rate, start, samples, every, notes)
     position = (time - time[0]) / step
     jitter = float(np.abs(position - np.round(position)).max())
     rate = _tidy(1.0 / (step * factor), 2 * jitter / float(position[-1]))
@@ -105,12 +107,27 @@ def _unit(unit: str, time: np.ndarray, step: float) -> tuple[float, float, list[
     return factor, 0.0, [f"The time column names no unit and was read as {label}."]
 
 
+def _coarse_rate(time: np.ndarray, steps: np.ndarray, factor: float) -> float | None:
+    """Rate in Hz of times that were rounded until neighbours coincide; None if none do."""
+    if np.all(steps > 0) or len(time) < _FEW_ROWS:
+        return None
+    width = max(16, len(time) // 50)
+    spans = np.diff(time[::width])
+    usual = np.abs(spans - np.median(spans)) <= 0.25 * np.median(spans)  # the others span a gap
+    if not usual.any() or spans[usual].sum() <= 0:
+        return None
+    rate = width * usual.sum() / (spans[usual].sum() * factor)
+    if usual.all():
+        rate = (len(time) - 1) / ((time[-1] - time[0]) * factor)
+    return _tidy(rate, 2 * float(steps.max()) / float(time[-1] - time[0]))
+
+
 def _only_bursts(time: np.ndarray, factor: float, stated: float) -> bool:
     """Whether times wander about an even clock of the stated rate, as after a radio link."""
     seconds = (time - time[0]) * factor
     even = np.arange(len(time)) / stated
     steps = np.diff(seconds)
-    uneven = np.mean(np.abs(steps * stated - 1) > 0.5) > 0.2
+    uneven = np.mean(np.abs(steps * stated - 1) > 0.5) > 0.2 or np.mean(steps == 0) > 0.01
     alike = abs(seconds[-1] - even[-1]) < 0.02 * even[-1] + 2 * steps.max()
     return bool(uneven and alike and np.abs(seconds - even).max() < _BURST_S)
 

@@ -66,7 +66,7 @@ def read_rows(
                     hashed = beside.submit(digest.update, data)
                 for piece in _cut(pieces.add(data)):
                     table.add(piece)
-                table.foresee(taken, size)
+                table.foresee(taken, size, look=bool(limit))
             if not limit:
                 for piece in _cut(pieces.rest()):
                     table.add(piece, last=True)
@@ -318,20 +318,25 @@ class _Table:
         self.rows = count
 
     def _grow(self, rows: int) -> None:
-        needed = rows * (4 * len(self.columns) + 8 * len(self.exact)) + self.word_bytes
-        if needed > MOST_BYTES:
-            raise _too_large(self.name, needed)
+        self._refuse_beyond(rows)
         self.numbers.resize((rows, len(self.columns)), refcheck=False)
         for column in self.exact.values():
             column.resize(rows, refcheck=False)
 
-    def foresee(self, taken: int, size: int) -> None:
+    def foresee(self, taken: int, size: int, look: bool) -> None:
         """Make room for the rest of the file, or refuse it, by what its beginning was like."""
         if not self.rows or size <= taken or len(self.numbers) > self.rows * 2:
             return
         rows = int(self.rows / taken * size * 1.02) + 1000
-        if rows > len(self.numbers):
+        if look:
+            self._refuse_beyond(rows)
+        elif rows > len(self.numbers):
             self._grow(rows)
+
+    def _refuse_beyond(self, rows: int) -> None:
+        needed = rows * (4 * len(self.columns) + 8 * len(self.exact)) + self.word_bytes
+        if needed > MOST_BYTES:
+            raise _too_large(self.name, needed)
 
     def finish(self, sha256: str, look: bool) -> Rows:
         """The whole table. Raises EiferError if there is none, or if its end is wrong."""
