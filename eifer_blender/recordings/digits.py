@@ -223,21 +223,24 @@ def _exponents(
     letter = (data | 0x20) == ord("e")
     if not letter.any() or not len(start):
         return dot, end, None, wrong
-    letters = np.flatnonzero(letter)
-    cell = np.minimum(np.searchsorted(end, letters), len(end) - 1)
-    inside = (start[cell] < letters) & (letters < end[cell])  # others stand in columns of words
-    cell, letters = cell[inside], letters[inside]
+    cell, letters = _letters(letter, start, end)
     last = end[cell]
     sign = data[letters + 1]
     first = letters + 1 + ((sign == 45) | (sign == 43))
     length = last - first
     value = np.zeros(len(cell), dtype=np.intp)
     fits = (length >= 1) & (length <= 3)
-    for k in range(3):
-        digit = data[np.minimum(first + k, len(data) - 1)].astype(np.intp) - 48
+    for k in range(min(3, int(length.max(initial=0)))):
+        digit = data[np.minimum(first + k, len(data) - 1)].astype(np.intp)
+        digit -= 48
         there = k < length
-        value = np.where(there, value * 10 + digit, value)
-        fits &= ~there | ((digit >= 0) & (digit <= 9))
+        if there.all():
+            value *= 10
+            value += digit
+            fits &= (digit >= 0) & (digit <= 9)
+        else:
+            value = np.where(there, value * 10 + digit, value)
+            fits &= ~there | ((digit >= 0) & (digit <= 9))
     exponent = np.zeros(len(start), dtype=np.intp)
     exponent[cell] = np.where(sign == 45, -value, value)
     wrong[cell] = ~fits
@@ -245,6 +248,21 @@ def _exponents(
     end = end.copy()
     end[cell] = letters
     return np.minimum(dot, end), end, exponent, wrong
+
+
+def _letters(letter: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(cells in which an "e" stands, its positions); a cell with several comes several times."""
+    at = np.zeros(len(start), dtype=np.intp)
+    for back in (4, 5, 3, 2):  # where it stands nearly always: e+01, e-001, e-1, e1
+        found = letter[end - back] & (end - back > start)
+        np.copyto(at, end - back, where=found)
+        cell = np.flatnonzero(at)
+        if len(cell) == np.count_nonzero(letter):
+            return cell, at[cell]
+    letters = np.flatnonzero(letter)
+    cell = np.minimum(np.searchsorted(end, letters), len(end) - 1)
+    inside = (start[cell] < letters) & (letters < end[cell])  # others stand in columns of words
+    return cell[inside], letters[inside]
 
 
 def _near_tie(value: np.ndarray, more: np.ndarray | float) -> np.ndarray:
