@@ -117,9 +117,15 @@ def process_recording(recording: Recording, settings: TakeSettings) -> Activatio
             "No channel of the recording has a muscle; choose one for at least one channel in the list."
         )
     if signals.is_pose_table(chosen):
-        return signals.process_poses(chosen, settings.chain, settings.fps)
+        return signals.process_poses(chosen, settings.chain, settings.fps, parts=settings.parts)
     return signals.process(
-        chosen, settings.chain, settings.fps, frames=settings.frames, offset=settings.offset
+        chosen,
+        settings.chain,
+        settings.fps,
+        frames=settings.frames,
+        offset=settings.offset,
+        parts=settings.parts,
+        pause_s=settings.pause_s,
     )
 
 

@@ -1,7 +1,7 @@
 """`Recording` -> `Activation`: the chain from samples to muscle activity per video frame."""
 
 from .activation import MAX_FRAMES, Activation, ChannelQuality, Status
-from .chain import is_pose_table, process
+from .chain import envelopes, filter_blocks, is_pose_table, process
 from .poses import pose_values, process_poses
 from .settings import PRESETS, ChainSettings, Part
 
@@ -13,6 +13,8 @@ __all__ = [
     "ChannelQuality",
     "Part",
     "Status",
+    "envelopes",
+    "filter_blocks",
     "is_pose_table",
     "pose_values",
     "process",

@@ -28,9 +28,10 @@ class ChannelQuality:
     channel: str  # a name of muscles.CHANNELS
     source: str  # channel name in the file, "" if there is none
     status: Status
-    reason: str  # one sentence
+    reason: str  # one sentence, the most serious
     snr_db: float | None = None  # maximum over rest of the envelope, 20 log10
     prior: bool = False  # scaled by the population's values: it never contracts in this recording
+    reasons: tuple[str, ...] = ()  # all sentences, the most serious first
 
 
 @dataclass(frozen=True)
@@ -68,5 +69,14 @@ class Activation:
 
 def check_frames(count: int) -> None:
     """EiferError unless a take can have so many frames."""
-    if not 1 <= count <= MAX_FRAMES:
-        raise EiferError(f"{count} frames are asked for; choose from 1 to {MAX_FRAMES}.")
+    if count < 1:
+        raise EiferError(f"{count} frames are asked for; choose at least one.")
+    if count > MAX_FRAMES:
+        raise EiferError(
+            f"The take would have {_grouped(count)} frames, more than a Blender scene can hold "
+            f"({_grouped(MAX_FRAMES)}); animate a part of the recording or lower the frame rate."
+        )
+
+
+def _grouped(count: int) -> str:
+    return f"{count:,}".replace(",", " ")

@@ -1,49 +1,40 @@
 """`Recording` -> `Activation`: filter, envelope, one value per video frame, 0..1.
 
 Frame i is the instant i / fps + offset on the recording's clock. The envelope is a centred window
-around that instant, read from the signal's running integral, so its phase is exact at any pair of
-rates.
+around that instant, integrated exactly, so its phase is right at any pair of rates. Samples are
+read in blocks: memory grows with the number of frames, not with the recording.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
-from ..dependencies import require
 from ..errors import EiferError
-from ..muscles import CHANNEL_COUNT, CHANNELS, OTHER_SIDE, channel_index
-from ..recordings.guess import excerpt, hugs_zero
+from ..muscles import CHANNEL_COUNT, CHANNELS, OTHER_SIDE
+from ..recordings.blocks import BlockSamples
+from ..recordings.guess import LOOK, hugs_zero
 from ..recordings.types import Channel, Kind, Recording, Stream
-from .activation import Activation, ChannelQuality, Status, check_frames
+from . import mmm, montage, quality, sites
+from .activation import Activation, ChannelQuality, Status
 from .dynamics import attack_release
-from .envelope import integrate, interpolate, window_mean
-from .filters import GOOD_RATE, band, fill_gaps, mains_lines, mmm_filter, sections, zero_phase
-from .normalise import Level, Scale, apply, contracts, measure, scales
-from .quality import Findings, find, flat_stretches, judge
-from .settings import ChainSettings
-
-USED_KINDS = (Kind.RAW, Kind.RECTIFIED, Kind.ENVELOPE, Kind.ACTIVATION)
-_GROUP_SAMPLES = 4_000_000  # samples filtered at once, which bounds the memory of long recordings
-_MMM_FPS = 30.0
-
-
-class Trace(NamedTuple):
-    """One channel on its way: envelopes in microvolts (or activation), times on the file's clock."""
-
-    index: int  # column in [frames, 22]
-    channel: Channel
-    frames: np.ndarray  # float32 [frames], at the frames' instants; NaN where unknown
-    delayed: np.ndarray  # float32 [frames], earlier by the delay
-    level: Level | None
-    findings: Findings
+from .envelope import Block, interpolate, window_means
+from .filters import GOOD_RATE, band, mains_lines, sections
+from .layout import Layout, lay_out
+from .montage import Lead
+from .normalise import Level, Scale, apply, contracts, scales
+from .quality import Findings, Verdict, judge
+from .settings import ChainSettings, Part
+from .source import Survey, source_of, survey
+from .traces import Trace, Traces
+from .zero_phase import design
+from .zero_phase import filter_blocks as filter_read
 
 
 def is_pose_table(recording: Recording) -> bool:
     """Whether the recording's muscle channels are poses without time, for `process_poses`."""
-    rates = [s.rate for s, _, _ in _members(recording, ())]
+    rates = [recording.streams[lead.stream].rate for lead in montage.leads(recording)]
     return bool(rates) and all(rate is None for rate in rates)
 
 
@@ -55,244 +46,301 @@ def process(
     frames: int | None = None,
     offset: float = 0.0,
     muted: Collection[str] = (),
+    parts: Sequence[Part] = (),
+    pause_s: float = 0.0,
 ) -> Activation:
     """Activations of the recording's muscle channels at `fps` frames a second.
 
     `frames`: how many (None: to the end of the recording). `offset`: seconds on the recording's
-    clock of frame 0. `muted`: names of `muscles.CHANNELS` to leave out. Rest and maximum are
-    measured over the whole recording, whatever frames are asked for. A recording of poses goes to
-    `process_poses`. Raises EiferError if there is no muscle channel, a raw channel holds no raw
-    signal, or the rate is too low.
+    clock of frame 0. `muted`: names of `muscles.CHANNELS` to leave out. `parts`: stretches to lay
+    out one after another, each from its start + `offset` up to its end, with `pause_s` seconds of
+    rest between them. Rest and maximum are measured over the whole recording, whatever frames are
+    asked for. A recording of poses goes to `process_poses`. Raises EiferError if there is no muscle
+    channel, a raw channel holds no raw signal, the rate is too low, or a part cannot be.
     """
     settings = settings.check()
     if not (np.isfinite(fps) and 0.1 <= fps <= 1000) or not np.isfinite(offset):
         raise EiferError(f"A frame rate of {fps} and an offset of {offset} s are not possible; correct them.")
-    members = _members(recording, muted)
+    leads = montage.leads(recording, muted)
     if is_pose_table(recording):
         from .poses import process_poses
 
-        return process_poses(recording, settings, fps, frames=frames, offset=offset, muted=muted)
-    members = [m for m in members if m[0].rate is not None]
-    if not members:
+        return process_poses(
+            recording, settings, fps, frames=frames, offset=offset, muted=muted, parts=parts, pause_s=pause_s
+        )
+    leads = tuple(lead for lead in leads if recording.streams[lead.stream].rate is not None)
+    if not leads:
         raise EiferError("The recording has no muscle channel; give at least one channel a muscle.")
-    count = _frame_count(members, fps, offset, frames)
-    times = np.arange(count) / fps + offset
     delay = settings.delay_ms * 1e-3 if settings.dynamics else 0.0
-    notes: list[str] = []
-    traces = [
-        t
-        for stream in recording.streams
-        for t in _traces(stream, members, settings, times, delay, fps, notes)
-    ]
-    return _assemble(traces, settings, fps, offset, count, muted, notes)
+    layout = lay_out(
+        fps, _span(recording, leads), offset=offset, frames=frames, parts=parts, pause_s=pause_s, delay=delay
+    )
+    notes = list(layout.notes)
+    traces = []
+    for number, stream in enumerate(recording.streams):
+        mine = [lead for lead in leads if lead.stream == number]
+        for group in _groups(stream, mine, settings, layout, fps, notes):
+            traces += sites.to_muscles(group, settings, muted, leads)
+    return _assemble(traces, settings, fps, offset, layout, muted, notes)
 
 
-def _members(recording: Recording, muted: Collection[str]) -> list[tuple[Stream, int, Channel]]:
-    """(stream, column, channel) of every channel that is used."""
-    for name in muted:
-        if name not in CHANNELS:
-            raise EiferError(f"'{name}' is no muscle channel and cannot be muted.")
-    return [
-        (stream, column, channel)
-        for stream in recording.streams
-        for column, channel in enumerate(stream.channels)
-        if channel.muscle
-        and channel.kind in USED_KINDS
-        and channel.muscle not in muted
-        and len(stream.samples)
-    ]
-
-
-def _frame_count(
-    members: list[tuple[Stream, int, Channel]], fps: float, offset: float, frames: int | None
-) -> int:
-    """Frames from `offset` to the last sample, or as asked."""
-    if frames is None:
-        end = max(s.start + (len(s.samples) - 1) / s.rate for s, _, _ in members if s.rate)
-        frames = int(np.floor((end - offset) * fps + 1e-6)) + 1
-        if frames < 1:
-            raise EiferError(f"The recording ends at {end:.2f} s, before the first frame at {offset:.2f} s.")
-    check_frames(frames)
-    return int(frames)
-
-
-def _traces(
-    stream: Stream,
-    members: list[tuple[Stream, int, Channel]],
+def filter_blocks(
+    samples: np.ndarray | BlockSamples,
+    rate: float,
     settings: ChainSettings,
-    times: np.ndarray,
-    delay: float,
+    columns: Sequence[int] | None = None,
+    size: int | None = None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """(first row, float64 [rows, k]) of some columns of samples [n, c] after notch and band-pass.
+
+    Gaps are bridged. The blocks together are what zero-phase filtering of the whole would give;
+    `size` sets the rows of a block (a multiple of 64; None: as suits the memory).
+    """
+    found = survey(source_of(samples, _as_leads(samples, columns)), rate, size)
+    for start, block, _ in _filtered(found, rate, settings, _lines(found, rate, settings)):
+        yield start, block
+
+
+def envelopes(
+    samples: np.ndarray | BlockSamples,
+    rate: float,
+    settings: ChainSettings,
+    seconds: np.ndarray,
+    columns: Sequence[int] | None = None,
+) -> np.ndarray:
+    """RMS float32 [m, k] of filtered columns in centred windows at `seconds` [m] from the first sample."""
+    found = survey(source_of(samples, _as_leads(samples, columns)), rate)
+    blocks = _filtered(found, rate, settings, _lines(found, rate, settings))
+    width = settings.window_ms * 1e-3 * rate
+    return _rms(blocks, found.source.rows, found.source.leads, np.asarray(seconds) * rate, width)
+
+
+def _lines(found: Survey, rate: float, settings: ChainSettings) -> tuple[float, ...]:
+    """Frequencies to notch; a stated one needs no look at the signal."""
+    look = (
+        _spectra(found, rate)[0]
+        if settings.mains_hz is None
+        else quality.Spectra(np.zeros(0), np.zeros((0, 0)))
+    )
+    return mains_lines(settings, *look, rate)
+
+
+def _as_leads(samples: np.ndarray | BlockSamples, columns: Sequence[int] | None) -> list[Lead]:
+    chosen = range(samples.shape[1]) if columns is None else columns
+    return [Lead(0, (int(c),), (1.0,), Channel(str(c), "uV", Kind.RAW)) for c in chosen]
+
+
+def _span(recording: Recording, leads: Sequence[Lead]) -> tuple[float, float]:
+    """Seconds of the first and the last sample of all leads."""
+    streams = [recording.streams[number] for number in sorted({lead.stream for lead in leads})]
+    return (
+        min(s.start for s in streams),
+        max(s.start + (len(s.samples) - 1) / (s.rate or 1.0) for s in streams),
+    )
+
+
+def _groups(
+    stream: Stream,
+    leads: list[Lead],
+    settings: ChainSettings,
+    layout: Layout,
     fps: float,
     notes: list[str],
-) -> Iterator[Trace]:
-    """Traces of one stream's channels, raw ones in groups of bounded size."""
-    mine = [(column, channel) for s, column, channel in members if s is stream]
-    raw = [(c, ch) for c, ch in mine if ch.kind is Kind.RAW]
-    if raw:
-        yield from _raw_traces(stream, raw, settings, times, delay, fps, notes)
-    for column, channel in mine:
-        if channel.kind is not Kind.RAW:
-            yield _smooth_trace(stream, column, channel, settings, times, delay, fps)
+) -> Iterator[Traces]:
+    """Envelopes of one stream's leads, those of one kind together."""
+    for kind in (Kind.RAW, Kind.RECTIFIED, Kind.ENVELOPE, Kind.ACTIVATION):
+        mine = [lead for lead in leads if lead.channel.kind is kind]
+        if mine and kind is Kind.RAW:
+            yield _raw(stream, mine, settings, layout, fps, notes)
+        elif mine:
+            yield _smooth(stream, mine, kind, settings, layout, fps)
 
 
-def _raw_traces(
+# --- raw sEMG --------------------------------------------------------------------------------------
+
+
+def _raw(
     stream: Stream,
-    raw: list[tuple[int, Channel]],
+    leads: list[Lead],
     settings: ChainSettings,
-    times: np.ndarray,
-    delay: float,
+    layout: Layout,
     fps: float,
     notes: list[str],
-) -> Iterator[Trace]:
+) -> Traces:
     rate = float(stream.rate or 0.0)
     low, high, note = band(settings, rate)
     if note:
         notes.append(note)
-    for column, channel in raw:
-        _refuse_envelope(stream.samples[:, column], channel)
-    if settings.preset == "MMM":
+    found = survey(source_of(stream.samples, leads), rate)
+    _refuse_envelopes(found, leads)
+    raw, where, look = _spectra(found, rate)
+    lines = mains_lines(settings, *raw, rate)
+    kept = quality.Kept(where, len(leads))
+    if settings.preset == "MMM" and any(len(lead.columns) == 1 for lead in leads):
         notes.append("The MMM chain expects bipolar channels; pair monopolar ones first.")
-    columns = [c for c, _ in raw]
-    lines = mains_lines(settings, np.nan_to_num(stream.samples[: int(60 * rate), columns].T), rate)
-    sos = sections(settings, rate, lines) if settings.method == "butterworth" else None
-    size = int(np.clip(_GROUP_SAMPLES // max(len(stream.samples), 1), 1, 8))
-    for at in range(0, len(raw), size):
-        group = raw[at : at + size]
-        prepared = [_prepare(stream.samples[:, c], rate) for c, _ in group]
-        found = [find(x, valid, rate, low, high, rate < GOOD_RATE) for x, valid in prepared]
-        if sos is not None:
-            filtered = zero_phase(sos, np.stack([x - x.mean() for x, _ in prepared]), rate)
-        for k, (_, channel) in enumerate(group):
-            x, valid = prepared[k]
-            if sos is None:
-                yield _mmm_trace(
-                    stream,
-                    channel,
-                    mmm_filter(x, valid, rate, settings, lines),
-                    settings,
-                    times,
-                    delay,
-                    found[k],
-                )
-            else:
-                yield _window_trace(
-                    stream, channel, filtered[k], valid, settings, times, delay, fps, found[k]
-                )
+    if settings.method == "mmm":
+        traces = _mmm(stream, leads, found, settings, layout, lines, kept)
+    else:
+        blocks = kept.watch(_filtered(found, rate, settings, lines))
+        traces = _windows(stream, leads, blocks, settings, layout, fps)
+    names = [lead.channel.name for lead in leads]
+    findings = quality.find(
+        found,
+        rate,
+        raw,
+        quality.spectra(kept.parts, rate),
+        kept.parts,
+        look,
+        names,
+        low,
+        high,
+        rate < GOOD_RATE,
+    )
+    return traces._replace(findings=findings)
 
 
-def _prepare(column: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """(samples without gaps float64 [n], valid [n]); flat stretches count as gaps."""
-    column = column.copy()
-    column[flat_stretches(column, rate)] = np.nan
-    return fill_gaps(column)
+def _spectra(found: Survey, rate: float) -> tuple[quality.Spectra, list[tuple[int, int]], list[np.ndarray]]:
+    """(power densities of a look at the samples, where it was taken, the samples)."""
+    where = quality.stretches(found.source.rows, rate)
+    look = quality.read_stretches(found, where)
+    return quality.spectra(look, rate), where, look
 
 
-def _refuse_envelope(column: np.ndarray, channel: Channel) -> None:
-    x = excerpt(column)
-    if len(x) >= 64 and np.ptp(x) > 0 and hugs_zero(x):
-        raise EiferError(
-            f"'{channel.name}' has no negative values: it is rectified or an envelope already "
-            "and cannot be filtered as raw sEMG; set its kind to envelope."
-        )
+def _filtered(
+    found: Survey, rate: float, settings: ChainSettings, lines: tuple[float, ...]
+) -> Iterator[Block]:
+    """Blocks after notch and Butterworth band-pass, forward and backward."""
+
+    form = design(sections(settings, rate, lines))
+    return filter_read(found.read, found.source.rows, found.source.leads, form, found.size)
 
 
-def _window_trace(
+def _refuse_envelopes(found: Survey, leads: list[Lead]) -> None:
+    """EiferError if a channel has no negative values and is not symmetric about an offset."""
+    n, third = found.source.rows, LOOK // 3
+    for k in np.flatnonzero((found.spread.low >= 0) & (found.spread.high > found.spread.low)):
+        starts = (0,) if n <= LOOK else (0, n // 2, n - third)
+        length = n if n <= LOOK else third
+        only = np.array([k])
+        x = np.concatenate([found.source.read(at, at + length, only)[:, 0] for at in starts])
+        x = x[np.isfinite(x)].astype(np.float64)
+        if len(leads[k].columns) == 1 and len(x) >= 64 and np.ptp(x) > 0 and hugs_zero(x):
+            raise EiferError(
+                f"'{leads[k].channel.name}' has no negative values: it is rectified or an envelope already "
+                "and cannot be filtered as raw sEMG; set its kind to envelope."
+            )
+
+
+def _windows(
     stream: Stream,
-    channel: Channel,
-    x: np.ndarray,
-    valid: np.ndarray,
+    leads: list[Lead],
+    blocks: Iterator[Block],
     settings: ChainSettings,
-    times: np.ndarray,
-    delay: float,
+    layout: Layout,
     fps: float,
-    findings: Findings,
-) -> Trace:
+) -> Traces:
     """RMS in a centred window; never shorter than a frame, so that no sample falls between frames."""
-    rate = float(stream.rate or 0.0)
-    window = max(settings.window_ms * 1e-3, 1.0 / fps) * rate
-    integral = integrate(x * x, valid)
-
-    def rms(seconds: np.ndarray) -> np.ndarray:
-        return np.sqrt(np.maximum(window_mean(integral, (seconds - stream.start) * rate, window)[0], 0.0))
-
+    rate, rows = float(stream.rate or 0.0), len(stream.samples)
+    width = max(settings.window_ms * 1e-3, 1.0 / fps) * rate
     step = max(settings.window_ms * 1e-3 / 4, 1.0 / rate)
-    fine = stream.start + np.arange(0.0, len(x) / rate, step)
-    return _trace(channel, rms(times), rms(times - delay), rms(fine), fine, step, settings, findings)
+    fine = stream.start + np.arange(0.0, rows / rate, step)
+    at = np.unique(np.concatenate([t[np.isfinite(t)] for t in (layout.times, layout.delayed, fine)]))
+    level = _rms(blocks, rows, len(leads), (at - stream.start) * rate, width)
+
+    def pick(seconds: np.ndarray) -> np.ndarray:
+        return _where_known(seconds, lambda known: level[np.searchsorted(at, known)], len(leads))
+
+    return Traces(
+        leads, pick(layout.times), pick(layout.delayed), level[np.searchsorted(at, fine)], fine, step
+    )
 
 
-def _mmm_trace(
+def _rms(blocks: Iterator[Block], rows: int, leads: int, position: np.ndarray, width: float) -> np.ndarray:
+    level = window_means(blocks, rows, leads, position, width)
+    return np.sqrt(np.maximum(level, 0.0, out=level), out=level)
+
+
+def _where_known(seconds: np.ndarray, values: Callable[[np.ndarray], np.ndarray], leads: int) -> np.ndarray:
+    """float32 [frames, leads]: values at the finite instants, NaN at the others."""
+    known = np.isfinite(seconds)
+    if known.all():
+        return values(seconds).astype(np.float32, copy=False)
+    result = np.full((len(seconds), leads), np.nan, dtype=np.float32)
+    result[known] = values(seconds[known])
+    return result
+
+
+def _mmm(
     stream: Stream,
-    channel: Channel,
-    x: np.ndarray,
+    leads: list[Lead],
+    found: Survey,
     settings: ChainSettings,
-    times: np.ndarray,
-    delay: float,
-    findings: Findings,
-) -> Trace:
-    """Sliding RMS, then Fourier resampling to 30 Hz and clamping, as published."""
-    signal = require("scipy.signal")
-
+    layout: Layout,
+    lines: tuple[float, ...],
+    kept: quality.Kept,
+) -> Traces:
+    """The published chain; its envelope is read between its 30 rows a second."""
     rate = float(stream.rate or 0.0)
-    width = max(1, round(settings.window_ms * 1e-3 * rate))
-    running = np.concatenate(([0.0], np.cumsum(x * x)))
-    centre = np.arange(len(x))
-    low, high = np.clip(centre - width // 2, 0, len(x)), np.clip(centre - width // 2 + width, 0, len(x))
-    envelope = np.sqrt(np.maximum(running[high] - running[low], 0.0) / width)
-    rows = max(1, round(len(x) / rate * _MMM_FPS))
-    envelope = np.maximum(signal.resample(envelope, rows), 0.0)
-    row_rate = rows * rate / len(x)
-    at = stream.start + np.arange(rows) / row_rate
+    envelope, row_rate = mmm.envelope(
+        kept.watch(mmm.filtered(found, rate, settings, lines)), found, rate, settings
+    )
+    at = stream.start + np.arange(len(envelope)) / row_rate
 
     def level(seconds: np.ndarray) -> np.ndarray:
         return interpolate(envelope, (seconds - stream.start) * row_rate)
 
-    return _trace(channel, level(times), level(times - delay), envelope, at, 1 / row_rate, settings, findings)
+    frames, delayed = (_where_known(t, level, len(leads)) for t in (layout.times, layout.delayed))
+    return Traces(leads, frames, delayed, envelope.astype(np.float32), at, 1 / row_rate)
 
 
-def _smooth_trace(
-    stream: Stream,
-    column: int,
-    channel: Channel,
-    settings: ChainSettings,
-    times: np.ndarray,
-    delay: float,
-    fps: float,
-) -> Trace:
+# --- envelopes and activations ---------------------------------------------------------------------
+
+
+def _smooth(
+    stream: Stream, leads: list[Lead], kind: Kind, settings: ChainSettings, layout: Layout, fps: float
+) -> Traces:
     """Rectified channels get the RMS window, envelopes and activations only the frame's own mean."""
-    rate = float(stream.rate or 0.0)
-    x = stream.samples[:, column].astype(np.float64)
-    valid = np.isfinite(x)
-    x = np.where(valid, np.maximum(x, 0.0), np.nan)  # envelopes may ring below zero
-    findings = Findings(missing=1.0 - float(valid.mean()))
-    if channel.kind is Kind.RECTIFIED:
-        return _window_trace(stream, channel, np.nan_to_num(x), valid, settings, times, delay, fps, findings)
-    integral = integrate(np.nan_to_num(x), valid)
-    step = max(1.0 / rate, 0.02)
-    fine = stream.start + np.arange(0.0, len(x) / rate, step)
+    rate, rows = float(stream.rate or 0.0), len(stream.samples)
+    source = source_of(stream.samples, leads)
+    known = np.zeros(len(leads))
 
-    def level(seconds: np.ndarray, spacing: float) -> np.ndarray:
-        position = (seconds - stream.start) * rate
-        if rate * spacing > 1.5:
-            return window_mean(integral, position, rate * spacing)[0]
-        return interpolate(x, position)
+    def blocks() -> Iterator[Block]:
+        size = max(1024, 1_000_000 // len(leads))
+        known[:] = 0
+        for start in range(0, rows, size):
+            x = source.read(start, min(start + size, rows)).astype(np.float64)
+            valid = np.isfinite(x)
+            known[:] += valid.sum(0)
+            # Envelopes may ring below zero.
+            yield start, np.where(valid, np.maximum(x, 0.0), 0.0), None if valid.all() else valid
 
-    frames, delayed = level(times, 1 / fps), level(times - delay, 1 / fps)
-    return _trace(channel, frames, delayed, level(fine, step), fine, step, settings, findings)
+    if kind is Kind.RECTIFIED:
+        traces = _windows(stream, leads, blocks(), settings, layout, fps)
+    else:
+        step = max(1.0 / rate, 0.02)
+        fine = stream.start + np.arange(0.0, rows / rate, step)
+
+        def level(seconds: np.ndarray, spacing: float) -> np.ndarray:
+            position = (seconds - stream.start) * rate
+            if rate * spacing > 1.5:
+                return window_means(blocks(), rows, len(leads), position, rate * spacing, power=False)
+            return _between_samples(blocks(), position, len(leads))
+
+        frames, delayed = (
+            _where_known(t, lambda s: level(s, 1 / fps), len(leads)) for t in (layout.times, layout.delayed)
+        )
+        traces = Traces(leads, frames, delayed, level(fine, step).astype(np.float32), fine, step)
+    findings = [Findings(missing=1.0 - float(k) / max(rows, 1)) for k in known]
+    return traces._replace(findings=findings)
 
 
-def _trace(
-    channel: Channel,
-    frames: np.ndarray,
-    delayed: np.ndarray,
-    fine: np.ndarray,
-    seconds: np.ndarray,
-    step: float,
-    settings: ChainSettings,
-    findings: Findings,
-) -> Trace:
-    level = measure(fine, seconds, step, settings)
-    index = channel_index(channel.muscle or "")
-    return Trace(index, channel, frames.astype(np.float32), delayed.astype(np.float32), level, findings)
+def _between_samples(blocks: Iterator[Block], position: np.ndarray, leads: int) -> np.ndarray:
+    """Samples at fractional positions; there are not many more samples than positions asked for."""
+    x = np.concatenate([np.where(valid, x, np.nan) if valid is not None else x for _, x, valid in blocks])
+    return interpolate(x, position)
+
+
+# --- putting together ------------------------------------------------------------------------------
 
 
 def _assemble(
@@ -300,12 +348,13 @@ def _assemble(
     settings: ChainSettings,
     fps: float,
     offset: float,
-    count: int,
+    layout: Layout,
     muted: Collection[str],
     notes: list[str],
 ) -> Activation:
     """Traces -> arrays [frames, 22], with scale, dynamics, mirrored sides and quality."""
-    shape = (count, CHANNEL_COUNT)
+    rest = np.isnan(layout.delayed)
+    shape = (len(layout.times), CHANNEL_COUNT)
     values, envelope = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     present = np.zeros(shape, dtype=bool)
     levels: list[Level | None] = [None] * CHANNEL_COUNT
@@ -315,38 +364,42 @@ def _assemble(
             levels[t.index] = t.level
             certain[t.index] = t.channel.unit == "uV" and not t.channel.doubtful
     scale = scales(levels, certain, settings)
-    quality = [_absent(i, muted) for i in range(CHANNEL_COUNT)]
+    marks = [_absent(i, muted) for i in range(CHANNEL_COUNT)]
     for t in traces:
         i = t.index
         activation = t.channel.kind is Kind.ACTIVATION
-        quality[i] = _quality(t, levels[i], scale[i], settings)
+        marks[i] = _quality(t, levels[i], scale[i], certain[i], settings)
         if scale[i] is None and not activation:
             continue
         column = np.clip(t.delayed, 0, 1) if activation else apply(scale[i], t.delayed)
-        present[:, i] = np.isfinite(t.delayed)
+        # Pauses between parts are rest, which is known.
+        column[rest] = 0.0
+        present[:, i] = np.isfinite(column)
         values[:, i] = _bridge(column)
-        envelope[:, i] = 0.0 if activation else _bridge(t.frames)
+        envelope[:, i] = 0.0 if activation else _bridge(np.where(np.isnan(layout.times), 0.0, t.frames))
     if settings.sides == "mirror":
-        _mirror(values, envelope, present, quality, muted)
+        _mirror(values, envelope, present, marks, muted)
     if settings.dynamics:
         values = attack_release(values, fps, settings.attack_ms, settings.release_ms)
     nothing = float("nan")
-    rest = np.array([s.rest if s else nothing for s in scale], dtype=np.float32)
+    lowest = np.array([s.rest if s else nothing for s in scale], dtype=np.float32)
     top = np.array([s.start + s.span if s else nothing for s in scale], dtype=np.float32)
-    if any(q.prior for q in quality):
-        names = sum(q.prior for q in quality)
+    if any(q.prior for q in marks):
+        names = sum(q.prior for q in marks)
         notes.append(f"{names} channels never contract clearly and were scaled by population values.")
     return Activation(
         values,
         envelope,
         present,
         fps,
-        tuple(quality),
+        tuple(marks),
         tuple(dict.fromkeys(notes)),
         offset,
         settings.dynamics,
-        rest,
+        lowest,
         top,
+        layout.labels,
+        layout.times,
     )
 
 
@@ -364,40 +417,40 @@ def _bridge(column: np.ndarray) -> np.ndarray:
 
 def _absent(i: int, muted: Collection[str]) -> ChannelQuality:
     reason = "Muted." if CHANNELS[i] in muted else "The recording has no such channel."
-    return ChannelQuality(CHANNELS[i], "", Status.MISSING, reason)
+    return ChannelQuality(CHANNELS[i], "", Status.MISSING, reason, reasons=(reason,))
 
 
 def _quality(
-    trace: Trace, level: Level | None, scale: Scale | None, settings: ChainSettings
+    trace: Trace, level: Level | None, scale: Scale | None, certain: bool, settings: ChainSettings
 ) -> ChannelQuality:
-    name = CHANNELS[trace.index]
-    if trace.channel.kind is Kind.ACTIVATION:
-        return judge(name, trace.channel.name, trace.channel.doubtful, trace.findings, None, False, False)
+    name, channel = CHANNELS[trace.index], trace.channel
+    if channel.kind is Kind.ACTIVATION:
+        return judge(name, channel.name, channel.doubtful, trace.findings, Verdict())
     if scale is None or level is None:
-        return ChannelQuality(
-            name, trace.channel.name, Status.BAD, "The channel is a flat line; it was left out."
-        )
+        reason = "The channel is a flat line; it was left out."
+        return ChannelQuality(name, channel.name, Status.BAD, reason, reasons=(reason,))
     snr = 20 * float(np.log10(level.maximum / level.rest)) if level.rest > 0 else None
     quiet = not contracts(level, settings)
-    return judge(name, trace.channel.name, trace.channel.doubtful, trace.findings, snr, quiet, scale.prior)
+    noise = level.rest if certain and channel.kind is Kind.RAW else None
+    verdict = Verdict(snr, quiet, scale.prior, noise, trace.heart)
+    return judge(name, channel.name, channel.doubtful, trace.findings, verdict)
 
 
 def _mirror(
     values: np.ndarray,
     envelope: np.ndarray,
     present: np.ndarray,
-    quality: list[ChannelQuality],
+    marks: list[ChannelQuality],
     muted: Collection[str],
 ) -> None:
     """A side without a channel moves like the other, in place; muted channels stay out."""
     for i in range(CHANNEL_COUNT):
         other = OTHER_SIDE[i]
-        if quality[i].status is Status.MISSING and quality[other].source and CHANNELS[i] not in muted:
+        if marks[i].status is Status.MISSING and marks[other].source and CHANNELS[i] not in muted:
             values[:, i], envelope[:, i], present[:, i] = (
                 values[:, other],
                 envelope[:, other],
                 present[:, other],
             )
-            quality[i] = ChannelQuality(
-                CHANNELS[i], "", Status.CHECK, f"Mirrored from '{quality[other].source}'."
-            )
+            reason = f"Mirrored from '{marks[other].source}'."
+            marks[i] = ChannelQuality(CHANNELS[i], "", Status.CHECK, reason, reasons=(reason,))

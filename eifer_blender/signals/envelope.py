@@ -1,62 +1,74 @@
-"""Envelopes by exact box windows: the integral of a signal, read at any two times."""
+"""Envelopes by exact box windows, summed up block by block."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
 
 import numpy as np
 
-
-class Integral(NamedTuple):
-    """Running integrals of one channel, sample i covering [i - 1/2, i + 1/2] on the index axis."""
-
-    power: np.ndarray  # float64 [n + 1], integral of the valid samples
-    valid: np.ndarray  # float64 [n + 1], integral of validity
+Block = tuple[int, np.ndarray, np.ndarray | None]
+"""(first row, float64 [rows, channels], valid bool [rows, channels] or None for all)."""
 
 
-def integrate(x: np.ndarray, valid: np.ndarray) -> Integral:
-    """Integrals of x [n] where `valid`; the sums run in float64."""
-    power, count = np.zeros(len(x) + 1), np.zeros(len(x) + 1)
-    np.cumsum(np.where(valid, x, 0.0), out=power[1:])
-    np.cumsum(valid, out=count[1:])
-    return Integral(power, count)
+def window_means(
+    blocks: Iterable[Block], rows: int, channels: int, centres: np.ndarray, width: float, power: bool = True
+) -> np.ndarray:
+    """float32 [centres, channels]: mean of the valid samples, or of their squares, in windows.
 
-
-def window_mean(integral: Integral, position: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
-    """(mean, valid share) of the valid samples in windows of `width` samples centred at `position`.
-
-    Positions are fractional sample indices. At the ends the window is cut, not padded. The mean
-    is NaN where less than half of the window lies inside the recording on valid samples.
+    Windows are `width` samples wide and centred at the fractional sample indices `centres`, in any
+    order; sample i covers [i - 1/2, i + 1/2]. At the ends the window is cut, not padded. The mean is
+    NaN where less than half of the window lies inside the recording on valid samples. Memory does
+    not depend on the number of rows.
     """
-    n = len(integral.power) - 1
-    low = np.clip(position + 0.5 - width / 2, 0.0, n)
-    high = np.clip(position + 0.5 + width / 2, 0.0, n)
-    total = _at(integral.power, high) - _at(integral.power, low)
-    count = _at(integral.valid, high) - _at(integral.valid, low)
-    share = count / width
+    order = np.argsort(centres, kind="stable")
+    centre = centres[order]
+    low = np.clip(centre + 0.5 - width / 2, 0.0, rows)
+    high = np.clip(centre + 0.5 + width / 2, 0.0, rows)
+    total = np.zeros((len(centre), channels), dtype=np.float32)
+    lost = np.zeros((len(centre), channels), dtype=np.float32)
+    for start, x, valid in blocks:
+        first, last = np.searchsorted(high, start, "right"), np.searchsorted(low, start + len(x), "left")
+        if first >= last:
+            continue
+        edges = np.clip(np.concatenate([low[first:last], high[first:last]]) - start, 0, len(x))
+        values = x * x if power else x
+        if valid is not None:
+            touched = np.flatnonzero(~valid.all(0))
+            values = np.where(valid, values, 0.0)
+            lost[first:last, touched] += _between(~valid[:, touched], edges)
+        total[first:last] += _between(values, edges)
+    count = (high - low)[:, None] - lost
     # At the very ends of a recording half a window is all there is.
-    enough = (share > 0.49) & (position > -0.5 - 1e-6) & (position < n - 0.5 + 1e-6)
+    inside = (centre > -0.5 - 1e-6) & (centre < rows - 0.5 + 1e-6)
+    enough = (count > 0.49 * width) & inside[:, None]
+    result = np.empty_like(total)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(enough & (count > 0), total / count, np.nan)
-    return mean, share
+        result[order] = np.where(enough, total / count, np.nan)
+    return result
 
 
-def _at(running: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Linear interpolation of a running integral [n + 1] at fractional positions 0..n."""
-    lower = np.minimum(position.astype(np.int64), len(running) - 2)
-    return running[lower] + (position - lower) * (running[lower + 1] - running[lower])
+def _between(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Integrals of values [n, channels] from edges[k] to edges[k + m], for edges float [2 m] in 0..n."""
+    whole = np.minimum(edges.astype(np.int64), len(values) - 1)
+    at, place = np.unique(whole, return_inverse=True)
+    if at[0] > 0:
+        at, place = np.r_[0, at], place + 1
+    sums = np.add.reduceat(values, at, axis=0, dtype=np.float64)
+    running = np.vstack([np.zeros((1, values.shape[1])), np.cumsum(sums[:-1], axis=0)])
+    integral = running[place] + (edges - whole)[:, None] * values[whole]
+    return integral[len(edges) // 2 :] - integral[: len(edges) // 2]
 
 
 def interpolate(x: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """x [n] at fractional positions, NaN outside and beside NaN."""
+    """x [n, ...] at fractional positions [m], NaN outside and beside NaN."""
     n = len(x)
     inside = (position > -0.5 - 1e-6) & (position < n - 0.5 + 1e-6)
     p = np.clip(position, 0, n - 1)
     nearest = np.rint(p)
     p = np.where(np.abs(p - nearest) < 1e-6, nearest, p)  # a frame on a sample is that sample
     lower = np.minimum(p.astype(np.int64), max(n - 2, 0))
-    share = p - lower
+    share = (p - lower).reshape(-1, *[1] * (x.ndim - 1))
     upper = np.minimum(lower + 1, n - 1)
     value = np.where(share > 0, x[lower] * (1 - share) + x[upper] * share, x[lower])
     value = np.where(share >= 1, x[upper], value)
-    return np.where(inside, value, np.nan)
+    return np.where(inside.reshape(share.shape), value, np.nan)

@@ -1,4 +1,4 @@
-"""Filters for raw sEMG: mains notch, band-pass, and the filters of the MMM chain. Float64 inside."""
+"""Which filters raw sEMG gets: the band, the mains lines, and the sections of both."""
 
 from __future__ import annotations
 
@@ -11,17 +11,6 @@ from .settings import ChainSettings
 LOWEST_RATE = 100.0  # Hz; below this a band-pass for sEMG makes no sense
 GOOD_RATE = 400.0  # Hz; below this the signal is aliased or most of it is lost
 _MOST_HARMONICS = 4
-_MMM_TAPS = 129
-
-
-def fill_gaps(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(x [n] float64 with NaN bridged by straight lines, valid bool [n])."""
-    valid = np.isfinite(x)
-    x = x.astype(np.float64)
-    if not valid.all():
-        at = np.flatnonzero(valid)
-        x[~valid] = np.interp(np.flatnonzero(~valid), at, x[at]) if len(at) else 0.0
-    return x, valid
 
 
 def band(settings: ChainSettings, rate: float) -> tuple[float, float, str]:
@@ -52,28 +41,14 @@ def sections(settings: ChainSettings, rate: float, mains: tuple[float, ...]) -> 
     return np.concatenate(parts)
 
 
-def zero_phase(sos: np.ndarray, x: np.ndarray, rate: float) -> np.ndarray:
-    """x [..., n] forward and backward through `sos`; short signals get less padding."""
-    signal = require("scipy.signal")
+def find_mains(frequency: np.ndarray, density: np.ndarray, rate: float) -> tuple[float, ...]:
+    """Mains frequency and its harmonics that stand out in spectra density [channels, frequencies].
 
-    n = x.shape[-1]
-    padding = min(int(0.25 * rate) + 3 * (2 * len(sos) + 1), n - 1)
-    return signal.sosfiltfilt(sos, x, axis=-1, padlen=max(padding, 0))
-
-
-def find_mains(x: np.ndarray, rate: float) -> tuple[float, ...]:
-    """Mains frequency of x [channels, n] and its harmonics that stand out, or nothing.
-
-    A line counts if its power density is ten times that of its surroundings in the loudest
-    spectrum, averaged over channels after scaling each to unit power.
+    A line counts if its power density is ten times that of its surroundings in the mean spectrum,
+    each channel scaled to unit power.
     """
-    signal = require("scipy.signal")
-
-    n = min(x.shape[-1], int(60 * rate))
-    size = min(n, int(2 * rate))
-    if size < 0.5 * rate:
+    if len(frequency) == 0:
         return ()
-    frequency, density = signal.welch(x[..., :n], rate, nperseg=size, axis=-1)
     total = density.sum(-1, keepdims=True)
     density = (density / np.where(total > 0, total, 1.0)).mean(0)
     excess = {f: _excess(frequency, density, f) for f in (50.0, 60.0)}
@@ -94,26 +69,10 @@ def _excess(frequency: np.ndarray, density: np.ndarray, line: float) -> float:
     return float(density[distance <= 1.0].max() / base) if base > 0 else 0.0
 
 
-def mains_lines(settings: ChainSettings, x: np.ndarray, rate: float) -> tuple[float, ...]:
-    """Frequencies to notch: as set, or as found in x [channels, n]."""
+def mains_lines(
+    settings: ChainSettings, frequency: np.ndarray, density: np.ndarray, rate: float
+) -> tuple[float, ...]:
+    """Frequencies to notch: as set, or as found in spectra [channels, frequencies]."""
     if settings.mains_hz is None:
-        return find_mains(x, rate)
+        return find_mains(frequency, density, rate)
     return (settings.mains_hz,) if 0 < settings.mains_hz < 0.95 * rate / 2 else ()
-
-
-def mmm_filter(
-    x: np.ndarray, valid: np.ndarray, rate: float, settings: ChainSettings, mains: tuple[float, ...]
-) -> np.ndarray:
-    """Filters of the MMM chain on one channel x [n]: mean, NaN to 0, notch, FIR band-pass.
-
-    The notch runs once, forward, as its published width (-3 dB at 39.5 and 64 Hz) says; the
-    linear-phase FIR is centred, which is zero phase.
-    """
-    signal = require("scipy.signal")
-
-    x = np.where(valid, x - (x[valid].mean() if valid.any() else 0.0), 0.0)
-    for line in mains[:1]:
-        x = signal.lfilter(*signal.iirnotch(line, settings.notch_q, fs=rate), x)
-    low, high, _ = band(settings, rate)
-    taps = signal.firwin(_MMM_TAPS, [low, high], pass_zero=False, window="hamming", fs=rate)
-    return signal.oaconvolve(x, taps, mode="same") if len(x) >= _MMM_TAPS else np.zeros_like(x)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..muscles import CHANNEL_COUNT, CHANNELS, OTHER_SIDE, channel_index
 from ..recordings.types import Kind, Recording
 from .activation import Activation, ChannelQuality, Status, check_frames
 from .normalise import Level, apply, contracts, scales
-from .settings import ChainSettings
+from .settings import ChainSettings, Part
 
 _LEAST_ROWS = 3  # fewer rows say nothing about rest
 
@@ -82,14 +82,24 @@ def process_poses(
     frames: int | None = None,
     offset: float = 0.0,
     muted: Collection[str] = (),
+    parts: Sequence[Part] = (),
+    pause_s: float = 0.0,
 ) -> Activation:
     """Each row as a pose held for `settings.hold_s`, then eased over `settings.transition_s`.
 
-    `offset` shifts the first pose to an earlier time, as for recordings. Where a pose lacks a
+    `offset` shifts the first pose to an earlier time, as for recordings. `parts` choose rows by their
+    labels; a table has no times, so `pause_s` is not used. Where a pose lacks a
     muscle, the value comes from the poses around it and `present` says so.
     """
     settings = settings.check()
     amplitude, poses, labels, quality = pose_values(recording, settings, muted)
+    notes = ("A pose is no movement: delay, attack and release are not applied.",)
+    if parts:
+        rows = [labels.index(part.label) for part in parts if part.label in labels]
+        if rows:
+            amplitude, poses, labels = amplitude[rows], poses[rows], tuple(labels[r] for r in rows)
+        else:
+            notes = (*notes, "Poses have no times, and no part has the name of one; all of them were used.")
     cycle = settings.hold_s + settings.transition_s
     total = len(poses) * cycle - settings.transition_s
     count = frames if frames is not None else max(1, int(np.floor((total - offset) * fps + 1e-6)) + 1)
@@ -104,7 +114,6 @@ def process_poses(
     share = (share * share * (3.0 - 2.0 * share))[:, None]
     known = np.isfinite(poses)
     present = np.where(share < 0.5, known[first], known[second])
-    notes = ("A pose is no movement: delay, attack and release are not applied.",)
     starts = tuple((max(0, round((k * cycle - offset) * fps)), text) for k, text in enumerate(labels or ()))
     if settings.sides == "mirror":
         amplitude, poses, present, quality = _mirrored(amplitude, poses, present, quality, muted)
