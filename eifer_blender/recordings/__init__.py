@@ -5,11 +5,28 @@ from .edf_write import write_edf
 from .reader import Inspection, StreamView, inspect_recording, open_recording
 from .types import Annotation, Channel, Kind, Recording, Stream
 
-FILE_EXTENSIONS = (".edf", ".bdf", ".xdf", ".mat", ".set", ".h5", ".npy", ".npz", ".csv", ".tsv", ".txt")
+FILE_EXTENSIONS = (
+    ".edf",
+    ".bdf",
+    ".vhdr",
+    ".xdf",
+    ".mat",
+    ".set",
+    ".h5",
+    ".npy",
+    ".npz",
+    ".csv",
+    ".tsv",
+    ".txt",
+)
 """Endings that a file browser offers; what a file is, its content decides."""
+
+FORMATS_TEXT = ", ".join(ending.lstrip(".").upper() for ending in FILE_EXTENSIONS)
+"""The same for people."""
 
 __all__ = [
     "FILE_EXTENSIONS",
+    "FORMATS_TEXT",
     "Annotation",
     "BlockSamples",
     "Channel",

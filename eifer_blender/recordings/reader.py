@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import EiferError
+from .brainvision import is_brainvision, open_brainvision
 from .edf import is_edf, open_edf
 from .events import with_events
 from .matlab import is_matlab, open_matlab
@@ -44,6 +45,7 @@ def _formats() -> tuple[Format, ...]:
         Format(is_npz, open_npz),
         Format(is_matlab, open_matlab),
         Format(is_xdf, open_xdf),
+        Format(is_brainvision, open_brainvision),
     )
 
 
@@ -122,7 +124,7 @@ def open_recording(
         )
         raise EiferError(f"'{path.name}' does not say {asked}: state it{hint}.")
     recording = with_events(opened.recording)
-    return recording if recording.sha256 else replace(recording, sha256=_sha256(path))
+    return recording if recording.sha256 else replace(recording, sha256=_sha256(opened.files or (path,)))
 
 
 _ASKED = {
@@ -215,6 +217,12 @@ def _refuse_known(path: Path, head: bytes) -> None:
             )
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _sha256(files: Sequence[Path]) -> str:
+    """Of the contents, one file after the other."""
+    digest = hashlib.sha256()
+    block = bytearray(2**18)
+    for path in files:
+        with path.open("rb", buffering=0) as file:
+            while count := file.readinto(block):
+                digest.update(memoryview(block)[:count])
+    return digest.hexdigest()

@@ -82,9 +82,11 @@ class Opened:
 
     needs: arguments of `open_recording` that the caller must state first ("rate", "names", "streams");
     guesses: offers for them. rows: of each stream, where a look read only the beginning.
+    files: all that the recording was read from, where it is more than the one file.
     """
 
     recording: Recording
     needs: tuple[str, ...] = ()
     guesses: dict[str, object] = field(default_factory=dict)
     rows: tuple[int, ...] | None = None
+    files: tuple[Path, ...] = ()
