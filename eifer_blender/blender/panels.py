@@ -6,6 +6,7 @@ import textwrap
 
 import bpy
 
+from ..recordings import FORMATS_TEXT
 from . import actions, conditions, head_object, segments, takes, timeline
 from .properties import NO_MUSCLE
 
@@ -88,7 +89,7 @@ class EIFER_PT_recording(_Panel, bpy.types.Panel):
             column = layout.column()
             column.scale_y = 1.5
             column.operator("eifer.open_recording", icon="FILE_FOLDER")
-            _wrapped(layout, context, "Or drop a file on the viewport: EDF, CSV, TSV or AcqKnowledge text.")
+            _wrapped(layout, context, f"Or drop a file on the viewport: {FORMATS_TEXT}.")
             return
         row = layout.row(align=True)
         row.label(text=bpy.path.basename(stored.filepath), icon="RNDCURVE")
@@ -98,6 +99,11 @@ class EIFER_PT_recording(_Panel, bpy.types.Panel):
         column.scale_y = 0.85
         column.label(text=stored.format, icon="BLANK1")
         column.label(text=stored.summary, icon="BLANK1")
+        if stored.stream_count > 1:
+            opened = len({item.stream for item in stored.channels})
+            text = f"{opened} of {stored.stream_count} streams" if opened < stored.stream_count else "Streams"
+            button = layout.operator("eifer.open_recording", text=f"{text}…", icon="LINENUMBERS_ON")
+            button.filepath, button.choose_streams = stored.filepath, True
         if stored.is_poses:
             column = layout.column(align=True)
             column.use_property_split = True

@@ -8,16 +8,20 @@ same way: `restore` puts the record back. The computed frames are only a cache.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
 import numpy as np
 from bpy.app.handlers import persistent
 
 from ..errors import EiferError
-from ..pipeline import TakeData
-from . import actions, bake, head_object, takes
+from ..pipeline import Progress, TakeData
+from . import actions, bake, head_object, sources, takes
+
+if TYPE_CHECKING:
+    from . import session
 
 _PAUSE = 0.1  # seconds from a changed setting to the new preview
 
@@ -99,28 +103,51 @@ def show(head: bpy.types.Object, frame: float) -> None:
     _jaw_bone(head).rotation_quaternion = frames.jaw[index].tolist()
 
 
+def computing(scene: bpy.types.Scene) -> Callable[[Progress], session.Measured]:
+    """Reads the panel; what it returns computes the preview, and a thread may call it."""
+    from . import session, work
+
+    request, model = session.read_panel(scene), work.panel_model(scene, scene.eifer.head)
+    return lambda progress: session.measure(request, model, progress)
+
+
 def refresh(scene: bpy.types.Scene) -> bool:
     """Settings changed: compute the channels' quality and the previewing head's frames again.
 
     Returns whether that was possible; if not, the notes say why and the preview stays as it was.
     """
+    try:
+        return bool(scene.eifer.recording.filepath) and update(scene, measuring(scene)(_silent))
+    except EiferError as error:
+        scene.eifer.recording.notes = str(error)
+        return False
+
+
+def measuring(scene: bpy.types.Scene) -> Callable[[Progress], session.Measured]:
+    """Reads the panel; what it returns computes quality and a running preview, and a thread may call it."""
     from . import session
 
-    head, stored = scene.eifer.head, scene.eifer.recording
-    if not stored.filepath:
-        return False
-    try:
-        if head is not None and head.eifer.previewing:
-            take = session.compute_take(scene, head)
-            start(head, take, scene.eifer.animation.start_frame)
-            show(head, scene.frame_current)
-            session.update_quality(scene, take.activation)
-        else:
-            session.update_quality(scene)
-    except EiferError as error:
-        stored.notes = str(error)
-        return False
-    return True
+    head = scene.eifer.head
+    if head is not None and head.eifer.previewing:
+        return computing(scene)
+    request = session.read_panel(scene)
+    return lambda progress: session.measure(request, None, progress)
+
+
+def update(scene: bpy.types.Scene, measured: session.Measured) -> bool:
+    """Show what `measuring` computed; whether that is all that was asked for."""
+    from . import session
+
+    head = scene.eifer.head
+    if measured.take is not None and head is not None and head.eifer.previewing:
+        start(head, measured.take, scene.eifer.animation.start_frame)
+        show(head, scene.frame_current)
+    session.show_quality(scene, measured)
+    return measured.activation is not None
+
+
+def _silent(_share: float, _text: str) -> None:
+    pass
 
 
 def refresh_soon(scene: bpy.types.Scene) -> None:
@@ -142,8 +169,12 @@ def refresh_shown(scene: bpy.types.Scene) -> None:
 
 
 def _refresh_open_scenes() -> None:
-    for scene in {window.scene for window in bpy.context.window_manager.windows}:
-        refresh(scene)
+    for scene, window in {w.scene: w for w in bpy.context.window_manager.windows}.items():
+        if not sources.is_large(bpy.path.abspath(scene.eifer.recording.filepath)):
+            refresh(scene)
+            continue
+        with bpy.context.temp_override(window=window):
+            bpy.ops.eifer.refresh("INVOKE_DEFAULT")
 
 
 def _parts(head: bpy.types.Object) -> dict[str, bpy.types.ID]:

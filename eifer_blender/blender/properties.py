@@ -104,9 +104,7 @@ def _marked_segments_changed(chain: bpy.types.PropertyGroup, context: bpy.types.
     """Say what the texts of rest and maximum marks amount to."""
     from . import segments
 
-    stored = chain.id_data.eifer.recording
-    chain.rest_found = segments.found(stored, chain.rest_marks)
-    chain.maximum_found = segments.found(stored, chain.maximum_marks)
+    segments.find(chain.id_data.eifer.recording)
     _settings_changed(chain, context)
 
 
@@ -144,6 +142,14 @@ class EIFER_PG_channel(bpy.types.PropertyGroup):
     )
     status: EnumProperty(items=STATUS_ITEMS)
     reason: StringProperty()
+
+
+class EIFER_PG_stream(bpy.types.PropertyGroup):
+    """One stream of a file in the dialog that asks for streams."""
+
+    number: IntProperty()
+    text: StringProperty(description="What it holds")
+    use: BoolProperty(name="Read", description="Read this stream", default=True)
 
 
 class EIFER_PG_mark(bpy.types.PropertyGroup):
@@ -303,6 +309,7 @@ class EIFER_PG_recording(bpy.types.PropertyGroup):
     summary: StringProperty()
     notes: StringProperty(description="Sentences, one a line")
     is_poses: BoolProperty()
+    stream_count: IntProperty(description="Streams in the file; not all need to be open")
     channels: CollectionProperty(type=EIFER_PG_channel)
     active_channel: IntProperty()
     marks: CollectionProperty(type=EIFER_PG_mark)
@@ -506,6 +513,7 @@ class EIFER_PG_scene(bpy.types.PropertyGroup):
 
 CLASSES = (
     EIFER_PG_channel,
+    EIFER_PG_stream,
     EIFER_PG_mark,
     EIFER_PG_chain,
     EIFER_PG_recording,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import bpy
 import numpy as np
 
@@ -9,7 +12,6 @@ from ..errors import EiferError
 from ..recordings import marks
 from ..recordings.types import Annotation, Recording
 from ..signals import Part
-from ..signals.settings import Segments
 
 MAX_ROWS = 5000  # of the list; a recording may have an event for every heart beat
 
@@ -37,77 +39,108 @@ def active(stored: bpy.types.PropertyGroup) -> bpy.types.PropertyGroup | None:
     return stored.marks[stored.active_mark] if 0 <= stored.active_mark < len(stored.marks) else None
 
 
-def parts(scene: bpy.types.Scene, recording: Recording) -> tuple[Part, ...]:
-    """What the panel says is to be animated; empty for everything from the sync offset on.
+@dataclass(frozen=True)
+class Choice:
+    """What the panel says is to be animated, as plain data."""
 
-    Raises EiferError if that is nothing.
-    """
-    animation = scene.eifer.animation
-    if animation.extent == "WHOLE" or scene.eifer.recording.is_poses:
-        return ()
-    if animation.extent == "RANGE":
-        if animation.range_to <= animation.range_from:
-            raise EiferError("The range to animate ends before it begins; set 'To' later than 'From'.")
-        return (Part(animation.range_from, animation.range_to),)
-    chosen = [number for number, mark in enumerate(scene.eifer.recording.marks) if mark.use]
-    if not chosen:
-        raise EiferError("No mark is checked; check some in the panel 'Marks', or animate all.")
-    return marked_parts(scene, recording, chosen)
+    extent: str = "WHOLE"
+    range_s: tuple[float, float] = (0.0, 0.0)
+    checked: tuple[int, ...] = ()  # numbers of marks
+    listed: int = 0  # marks in the list
+    before_s: float = 0.0
+    after_s: float = 0.0
+    pause_s: float = 0.0
+    moment_s: float | None = None  # how long a mark without duration lasts; None: until the next
+
+    def parts(self, recording: Recording) -> tuple[Part, ...]:
+        """The stretches to animate; empty for everything from the sync offset on.
+
+        Raises EiferError if that is nothing.
+        """
+        if self.extent == "WHOLE":
+            return ()
+        if self.extent == "RANGE":
+            if self.range_s[1] <= self.range_s[0]:
+                raise EiferError("The range to animate ends before it begins; set 'To' later than 'From'.")
+            return (Part(*self.range_s),)
+        if not self.checked:
+            raise EiferError("No mark is checked; check some in the panel 'Marks', or animate all.")
+        return self.of_marks(recording, self.checked)
+
+    def of_marks(self, recording: Recording, chosen: Sequence[int]) -> tuple[Part, ...]:
+        """Some of the recording's marks with the margins, in the order of their time."""
+        annotations = recording.annotations
+        if len(annotations) < self.listed:
+            raise EiferError("The recording has other marks than when it was opened; open it again.")
+        spans = marks.spans(annotations, marks.extent(recording)[1], self.moment_s)
+        spans += (-self.before_s, self.after_s)
+        made = []
+        for number in sorted(chosen, key=lambda n: spans[n, 0]):
+            (start, end), mark = spans[number].tolist(), annotations[number]
+            if end <= start:
+                raise EiferError(
+                    f"The mark '{mark.text[:40]}' at {mark.onset:.2f} s has no length with these margins; "
+                    "let moments last a fixed time, or uncheck it."
+                )
+            made.append(Part(start, end, mark.text))
+        return tuple(made)
 
 
-def marked_parts(scene: bpy.types.Scene, recording: Recording, chosen: list[int]) -> tuple[Part, ...]:
-    """Some of the recording's marks with the panel's margins, in the order of their time."""
-    animation = scene.eifer.animation
-    rows = scene.eifer.recording.marks
-    if len(recording.annotations) < len(rows):
-        raise EiferError("The recording has other marks than when it was opened; open it again.")
-    instant = animation.moment_s if animation.moment_length == "FIXED" else None
-    spans = marks.spans(recording.annotations, marks.extent(recording)[1], instant)
-    spans += (-animation.before_s, animation.after_s)
-    made = []
-    for number in sorted(chosen, key=lambda n: spans[n, 0]):
-        start, end = spans[number].tolist()
-        text = recording.annotations[number].text
-        if end <= start:
-            raise EiferError(
-                f"The mark '{text[:40]}' at {rows[number].onset:.2f} s has no length with these margins; "
-                "let moments last a fixed time, or uncheck it."
-            )
-        made.append(Part(start, end, text))
-    return tuple(made)
+def read_choice(scene: bpy.types.Scene) -> Choice:
+    """What the panel says now; a table of poses is always animated as a whole."""
+    stored, animation = scene.eifer.recording, scene.eifer.animation
+    return Choice(
+        extent="WHOLE" if stored.is_poses else animation.extent,
+        range_s=(animation.range_from, animation.range_to),
+        checked=tuple(np.flatnonzero(_used(stored)).tolist()) if animation.extent == "MARKED" else (),
+        listed=len(stored.marks),
+        before_s=animation.before_s,
+        after_s=animation.after_s,
+        pause_s=animation.pause_s,
+        moment_s=animation.moment_s if animation.moment_length == "FIXED" else None,
+    )
+
+
+def _used(stored: bpy.types.PropertyGroup) -> np.ndarray:
+    """bool [marks]: what is checked."""
+    used = np.zeros(len(stored.marks), dtype=bool)
+    stored.marks.foreach_get("use", used)
+    return used
 
 
 def checked(stored: bpy.types.PropertyGroup) -> int:
     """How many marks are checked."""
-    used = np.zeros(len(stored.marks), dtype=bool)
-    stored.marks.foreach_get("use", used)
-    return int(used.sum())
+    return int(_used(stored).sum())
 
 
-def check(stored: bpy.types.PropertyGroup, used: np.ndarray) -> None:
-    """Check the marks where `used`, bool [marks], and no others."""
-    stored.marks.foreach_set("use", used)
+def check(stored: bpy.types.PropertyGroup, which: str) -> int:
+    """Check the marks that are the SAME as the selected one, ALL, NONE, or INVERT; returns how many."""
+    if which == "SAME":
+        mark = active(stored)
+        used = [mark is not None and one.name == mark.name for one in stored.marks]
+    elif which == "INVERT":
+        used = ~_used(stored)
+    else:
+        used = [which == "ALL"] * len(stored.marks)
+    stored.marks.foreach_set("use", np.array(used, dtype=bool))
+    return checked(stored)
 
 
-def found(stored: bpy.types.PropertyGroup, text: str) -> str:
-    """What the listed marks with a text amount to, for the panel; empty for no text."""
-    rows = [Annotation(mark.onset, mark.duration, mark.name) for mark in stored.marks]
-    said = np.array([row.text == text for row in rows], dtype=bool)
+def find(stored: bpy.types.PropertyGroup) -> None:
+    """Say in the panel what the texts for rest and maximum amount to."""
+    chain = stored.chain
+    chain.rest_found = _found(stored, chain.rest_marks)
+    chain.maximum_found = _found(stored, chain.maximum_marks)
+
+
+def _found(stored: bpy.types.PropertyGroup, text: str) -> str:
+    """What the listed marks with a text amount to; empty for no text."""
     if not text:
         return ""
+    rows = [Annotation(mark.onset, mark.duration, mark.name) for mark in stored.marks]
+    said = np.array([row.text == text for row in rows], dtype=bool)
     if not said.any():
         return f"No mark says '{text[:40]}'"
     spans = marks.spans(rows, stored.end_s)[said]
     count = int(said.sum())
     return f"{count} segment{'s' if count != 1 else ''}, {float(np.ptp(spans, axis=1).sum()):.1f} s"
-
-
-def chain_segments(recording: Recording, chain: bpy.types.PropertyGroup) -> dict[str, Segments]:
-    """Rest and maximum segments as `signals.ChainSettings` has them; EiferError for a text without marks."""
-    return {
-        field: marks.segments_with(recording, text) if text else ()
-        for field, text in (
-            ("rest_segments", chain.rest_marks),
-            ("maximum_segments", chain.maximum_marks),
-        )
-    }

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import bpy
-import numpy as np
 from bpy.app.handlers import persistent
 
-from .. import keyframes, mapping, pipeline, recordings, signals
+from .. import mapping, pipeline, signals
 from ..errors import EiferError
 from ..heads.default import load_default_head
 from ..heads.head import ParametricHead
 from ..pipeline import ChannelChoice, Progress, TakeData, TakeSettings
+from ..recordings import marks
 from ..recordings.types import Kind, Recording
-from . import bake, head_object, markers, segments, takes, timeline
+from . import head_object, segments, sources, takes
 from .properties import NO_MUSCLE
+from .sources import OpenOptions
 
 # Panel property -> field of signals.ChainSettings; mains and sides are translated by hand.
 _CHAIN_FIELDS = (
@@ -31,99 +32,122 @@ _CHAIN_FIELDS = (
 
 
 @dataclass(frozen=True)
-class OpenOptions:
-    """What the user answered when the file did not say it; None: as the file says."""
+class Request:
+    """What the panel says, as plain data that a thread may use; equal if the panel says the same."""
 
-    rate: float | None = None
-    names: tuple[str, ...] | None = None
-    poses: bool | None = None
-    zeros_missing: bool | None = None
-    streams: tuple[str | int, ...] | None = None
+    path: str
+    options: OpenOptions
+    settings: TakeSettings  # without what depends on the recording's marks
+    rest_marks: str
+    maximum_marks: str
+    choice: segments.Choice
 
-    def given(self) -> dict:
-        """Arguments for `recordings.open_recording`."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+    def recording(self) -> Recording:
+        """The recording; EiferError if it cannot be read."""
+        return sources.read(self.path, self.options)
 
-    @staticmethod
-    def from_json(text: str) -> OpenOptions:
-        """From what the scene keeps; an empty text gives the defaults."""
-        data = json.loads(text) if text else {}
-        lists = {name: tuple(data[name]) for name in ("names", "streams") if data.get(name)}
-        return OpenOptions(**data | {"names": None, "streams": None} | lists)
+    def whole(self, recording: Recording) -> TakeSettings:
+        """Settings for the whole recording; EiferError if no mark has the text for rest or maximum."""
+        texts = {"rest_segments": self.rest_marks, "maximum_segments": self.maximum_marks}
+        found = {name: marks.segments_with(recording, text) for name, text in texts.items() if text}
+        return replace(self.settings, chain=replace(self.settings.chain, **found))
+
+    def take(self, recording: Recording) -> TakeSettings:
+        """Settings for what is chosen to be animated; EiferError if that is nothing."""
+        parts = self.choice.parts(recording)
+        return replace(self.whole(recording), parts=parts, pause_s=self.choice.pause_s if parts else 0.0)
 
 
 @dataclass(frozen=True)
-class BakeWork:
-    """A bake, split into what a thread computes and what Blender writes."""
+class Measured:
+    """A recording that was read and processed; `error` says why there is no activation."""
 
-    head: bpy.types.Object
-    compute: Callable[[Progress], tuple[TakeData, list[keyframes.SparseKeys] | None, float]]
-    options: dict  # name, start_frame, stamp, replace of `bake.bake_steps`
-    notes: tuple[str, ...] = ()  # what the user should know beside the notes of the take
+    recording: Recording
+    activation: signals.Activation | None = None
+    take: TakeData | None = None
+    error: str = ""
 
 
 # --- recordings -----------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=2)
-def _open_version(path: str, _modified: int, _size: int, options: OpenOptions) -> Recording:
-    """A cache by content version: the same file is not read again for every preview and bake."""
-    return recordings.open_recording(Path(path), **options.given())
+def read_panel(scene: bpy.types.Scene) -> Request:
+    """Everything that the panel says about recording, processing and take."""
+    stored, animation = scene.eifer.recording, scene.eifer.animation
+    settings = TakeSettings(
+        chain=chain_settings(stored.chain),
+        fps=scene.render.fps / scene.render.fps_base,
+        offset=animation.offset,
+        gain=animation.gain,
+        smoothing_ms=animation.smoothing_ms,
+        choices=_choices(stored),
+    )
+    return Request(
+        path=bpy.path.abspath(stored.filepath),
+        options=OpenOptions.from_json(stored.options),
+        settings=settings,
+        rest_marks=stored.chain.rest_marks,
+        maximum_marks=stored.chain.maximum_marks,
+        choice=segments.read_choice(scene),
+    )
 
 
-def _open(path: str, options: OpenOptions) -> Recording:
-    full = bpy.path.abspath(path)
+def measure(
+    request: Request,
+    model: mapping.ExpressionModel | None = None,
+    progress: Progress = lambda share, text: None,
+) -> Measured:
+    """Read and process a recording; with a model, also compute the take. A thread may do this.
+
+    Raises EiferError if the file cannot be read; what cannot be processed is said in the result.
+    """
+    progress(0.05, "Reading the recording")
+    recording = request.recording()
+    progress(0.3, "Processing the signals")
     try:
-        info = os.stat(full)
-    except OSError as error:
-        raise EiferError(
-            f"The recording '{full}' cannot be read ({error.strerror}); open it again."
-        ) from None
-    return _open_version(full, info.st_mtime_ns, info.st_size, options)
+        if model is None:
+            activation = pipeline.process_recording(recording, request.whole(recording))
+            return Measured(recording, activation)
+        take = pipeline.make_take(recording, request.take(recording), model, progress)
+    except EiferError as error:
+        return Measured(recording, error=str(error))
+    return Measured(recording, take.activation, take)
 
 
-_QUESTIONS = {
-    "rate": "The file does not say its sampling rate; give it, or read each row as a pose.",
-    "names": "The file does not name its columns; name them, separated by commas.",
-}
-
-
-def inspect(path: str, options: OpenOptions | None = None) -> recordings.Inspection:
-    """A quick look at a file, for the dialog; raises EiferError if it cannot be read."""
-    given = options.given() if options else {}
-    return recordings.inspect_recording(Path(bpy.path.abspath(path)), **given)
-
-
-def questions(inspection: recordings.Inspection) -> list[str]:
-    """What the dialog must ask, in sentences."""
-    return [_QUESTIONS[need] for need in inspection.needs]
-
-
-def current_recording(scene: bpy.types.Scene) -> Recording:
-    """The recording of the panel, read again if it is not at hand."""
-    stored = scene.eifer.recording
-    return _open(stored.filepath, OpenOptions.from_json(stored.options))
+def opening(scene: bpy.types.Scene, path: str, options: OpenOptions) -> Request:
+    """The panel's request, but for another file, whose channels are as their names say."""
+    if not path:
+        raise EiferError("No file was chosen; choose a recording.")
+    request = read_panel(scene)
+    settings = replace(request.settings, choices=())
+    return replace(request, path=bpy.path.abspath(path), options=options, settings=settings)
 
 
 def open_into(scene: bpy.types.Scene, path: str, options: OpenOptions) -> Recording:
     """Open a recording and fill the panel; the panel stays as it was if that fails."""
-    if not path:
-        raise EiferError("No file was chosen; choose a recording.")
-    recording = _open(path, options)
-    stored = scene.eifer.recording
-    stored.filepath = bpy.path.abspath(path)
-    stored.options = json.dumps(asdict(options))
+    request = opening(scene, path, options)
+    measured = measure(request)
+    fill(scene, request, measured)
+    return measured.recording
+
+
+def fill(scene: bpy.types.Scene, request: Request, measured: Measured) -> None:
+    """Show a recording that was just read in the panel."""
+    stored, recording = scene.eifer.recording, measured.recording
+    stored.filepath = request.path
+    stored.options = json.dumps(asdict(request.options))
     stored.sha256 = recording.sha256
     stored.format = recording.format
     stored.is_poses = signals.is_pose_table(recording)
+    stored.stream_count = len(recording.streams)
+    if request.options.streams is not None:
+        stored.stream_count = len(sources.inspect(request.path).streams)
     _fill_channels(stored, recording)
     segments.fill(stored, recording)
     segments.offer_range(scene.eifer.animation, recording)
-    stored.chain.rest_found = segments.found(stored, stored.chain.rest_marks)
-    stored.chain.maximum_found = segments.found(stored, stored.chain.maximum_marks)
+    segments.find(stored)
     stored.summary = _summary(recording)
-    update_quality(scene)
-    return recording
+    show_quality(scene, measured)
 
 
 def close(scene: bpy.types.Scene) -> None:
@@ -131,7 +155,7 @@ def close(scene: bpy.types.Scene) -> None:
     stored = scene.eifer.recording
     stored.channels.clear()
     stored.marks.clear()
-    _open_version.cache_clear()  # hours of samples
+    sources.drop()
     for name in ("filepath", "options", "sha256", "format", "summary", "notes"):
         setattr(stored, name, "")
 
@@ -179,16 +203,14 @@ def _summary(recording: Recording) -> str:
     return f"{extent}, {len(muscles_found)} of 22 muscles"
 
 
-def update_quality(scene: bpy.types.Scene, activation: signals.Activation | None = None) -> None:
-    """Show in the channel list how good each channel is, and what the chain noticed."""
-    stored = scene.eifer.recording
-    recording = current_recording(scene)
-    try:
-        activation = activation or pipeline.process_recording(recording, whole_settings(scene, recording))
-    except EiferError as error:
-        stored.notes = "\n".join([*recording.notes, str(error)])
+def show_quality(scene: bpy.types.Scene, measured: Measured) -> None:
+    """Show in the channel list how good each channel is, and what reader and chain noticed."""
+    stored, activation = scene.eifer.recording, measured.activation
+    if activation is None:
+        stored.notes = "\n".join([*measured.recording.notes, measured.error])
         return
-    stored.notes = "\n".join(dict.fromkeys([*recording.notes, *activation.notes, *_misfits(scene)]))
+    notes = [*measured.recording.notes, *activation.notes, *_misfits(scene)]
+    stored.notes = "\n".join(dict.fromkeys(notes))
     by_muscle = {quality.channel: quality for quality in activation.quality}
     for item in stored.channels:
         quality = by_muscle.get(item.muscle)
@@ -232,30 +254,6 @@ def chain_settings(chain: bpy.types.PropertyGroup) -> signals.ChainSettings:
     mains = next(hz for hz, item in _MAINS_ITEMS.items() if item == chain.mains)
     sides = next(name for name, item in _SIDES_ITEMS.items() if item == chain.sides)
     return replace(signals.PRESETS[chain.preset], mains_hz=mains, sides=sides, **values)
-
-
-def whole_settings(scene: bpy.types.Scene, recording: Recording) -> TakeSettings:
-    """What the panel says about the take, but of the whole recording."""
-    stored, animation = scene.eifer.recording, scene.eifer.animation
-    chain = chain_settings(stored.chain)
-    return TakeSettings(
-        chain=replace(chain, **segments.chain_segments(recording, stored.chain)),
-        fps=scene.render.fps / scene.render.fps_base,
-        offset=animation.offset,
-        gain=animation.gain,
-        smoothing_ms=animation.smoothing_ms,
-        choices=_choices(stored),
-    )
-
-
-def take_settings(scene: bpy.types.Scene, recording: Recording) -> TakeSettings:
-    """Everything that the panel says about the take.
-
-    Raises EiferError if the marks or the range that it names are not in the recording.
-    """
-    parts = segments.parts(scene, recording)
-    pause = scene.eifer.animation.pause_s if parts else 0.0
-    return replace(whole_settings(scene, recording), parts=parts, pause_s=pause)
 
 
 def _choices(stored: bpy.types.PropertyGroup) -> tuple[ChannelChoice, ...]:
@@ -332,200 +330,10 @@ def model_for(path: str, head_hash: str | None) -> mapping.ExpressionModel:
     return _model_version(full, os.stat(full).st_mtime_ns if full else 0, head_hash)
 
 
-# --- takes ----------------------------------------------------------------------------------------
-
-
-def compute_take(scene: bpy.types.Scene, head: bpy.types.Object) -> TakeData:
-    """The take that the panel describes, without baking."""
-    model = model_for(scene.eifer.animation.model, parametric_head(head).hash)
-    recording = current_recording(scene)
-    return pipeline.make_take(recording, take_settings(scene, recording), model)
-
-
-def bake_work(scene: bpy.types.Scene, *, name: str = "", replace: bool = False) -> BakeWork:
-    """Bake the panel's recording to the panel's head."""
-    eifer = scene.eifer
-    head, animation, stored = eifer.head, eifer.animation, eifer.recording
-    if replace and takes.selected(head) is None:
-        raise EiferError(f"'{head.name}' has no take to replace; bake a new one.")
-    recording = current_recording(scene)
-    work = _Work(
-        head=head,
-        settings=take_settings(scene, recording),
-        model_path=animation.model,
-        options=OpenOptions.from_json(stored.options),
-        tolerance=animation.tolerance_mm if animation.keys == "REDUCED" else None,
-    )
-    return work.for_recording(
-        recording,
-        path=stored.filepath,
-        absolute=stored.absolute,
-        name=name or (takes.selected(head).name if replace else recording.source.stem),
-        start_frame=animation.start_frame,
-        replace=head.eifer.active_take if replace else None,
-    )
-
-
-def reload_work(scene: bpy.types.Scene) -> BakeWork:
-    """Repeat the bake of the selected take from its file."""
-    head = scene.eifer.head
-    take = takes.selected(head)
-    stamp = _complete_stamp(take)
-    recording = _open(_find_source(stamp), OpenOptions.from_json(json.dumps(stamp["options"])))
-    work = _Work(
-        head=head,
-        settings=settings_from_json(stamp["settings"]),
-        model_path=stamp["model"]["path"],
-        options=OpenOptions.from_json(json.dumps(stamp["options"])),
-        tolerance=stamp["tolerance_mm"],
-    )
-    again = work.for_recording(
-        recording,
-        path=stamp["path"],
-        absolute=stamp["absolute"],
-        name=take.name,
-        start_frame=stamp["start_frame"],
-        replace=head.eifer.active_take,
-    )
-    if recording.sha256 == stamp["sha256"]:
-        return again
-    return replace(again, notes=(f"'{stamp['source']}' has changed since the take was baked from it.",))
-
-
-def remap_work(scene: bpy.types.Scene) -> BakeWork:
-    """Map the measured activity of the selected take anew with the panel's model, gain and smoothing."""
-    head, animation = scene.eifer.head, scene.eifer.animation
-    take = takes.selected(head)
-    stamp, marks = _complete_stamp(take), takes.read_marks(take)
-    values, present = takes.read_activity(head, take)
-    activation = signals.Activation(
-        values=values,
-        envelope_uv=np.full_like(values, np.nan),
-        present=present,
-        fps=stamp["fps"],
-        quality=(),
-        notes=(),
-    )
-    geometry = parametric_head(head)
-    model = model_for(animation.model, geometry.hash)
-    gain, smoothing = animation.gain, animation.smoothing_ms
-    settings = stamp["settings"] | {"gain": gain, "smoothing_ms": smoothing}
-    new = stamp | {"settings": settings, "model": _model_stamp(model, animation.model)}
-
-    def compute(progress: Progress) -> tuple[TakeData, list[keyframes.SparseKeys] | None, float]:
-        made = pipeline.express_take(activation, model, gain, smoothing, progress)
-        return _reduced(replace(made, marks=marks), geometry, stamp["tolerance_mm"], progress)
-
-    options = {"name": take.name, "start_frame": stamp["start_frame"], "stamp": new}
-    return BakeWork(head, compute, options | {"replace": head.eifer.active_take})
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What bake and reload have in common."""
-
-    head: bpy.types.Object
-    settings: TakeSettings
-    model_path: str
-    options: OpenOptions
-    tolerance: float | None
-
-    def for_recording(
-        self,
-        recording: Recording,
-        *,
-        path: str,
-        absolute: bool,
-        name: str,
-        start_frame: int,
-        replace: int | None,
-    ) -> BakeWork:
-        geometry = parametric_head(self.head)
-        model = model_for(self.model_path, geometry.hash)
-        stamp = {
-            "version": 1,
-            "source": recording.source.name,
-            "path": _stored_path(path, absolute, bpy.data.filepath),
-            "absolute": absolute,
-            "sha256": recording.sha256,
-            "options": asdict(self.options),
-            "settings": settings_to_json(self.settings),
-            "model": _model_stamp(model, self.model_path),
-            "tolerance_mm": self.tolerance,
-        }
-
-        def compute(progress: Progress) -> tuple[TakeData, list[keyframes.SparseKeys] | None, float]:
-            take = pipeline.make_take(recording, self.settings, model, progress)
-            return _reduced(take, geometry, self.tolerance, progress)
-
-        options = {"name": name, "start_frame": start_frame, "stamp": stamp, "replace": replace}
-        return BakeWork(self.head, compute, options)
-
-
-def _reduced(
-    take: TakeData, geometry: ParametricHead, tolerance: float | None, progress: Progress
-) -> tuple[TakeData, list[keyframes.SparseKeys] | None, float]:
-    if tolerance is None:
-        return take, None, 0.0
-    return (take, *bake.reduce(geometry, take, tolerance, progress))
-
-
-def _model_stamp(model: mapping.ExpressionModel, path: str) -> dict:
-    return {"id": model.metadata.id, "version": model.metadata.version, "path": path}
-
-
-_STAMP_FIELDS = {"source", "path", "absolute", "sha256", "options", "settings", "model", "tolerance_mm"}
-
-
-def _complete_stamp(take: bpy.types.PropertyGroup) -> dict:
-    stamp = takes.read_stamp(take)
-    if not stamp:
-        raise EiferError(f"The actions of the take '{take.name}' were deleted; bake the recording again.")
-    if not stamp.keys() >= _STAMP_FIELDS:
-        raise EiferError(
-            f"The take '{take.name}' does not say what it was made from; bake the recording again."
-        )
-    return stamp
-
-
-def _find_source(stamp: dict) -> str:
-    """The recording of a take: where it was, else beside the .blend."""
-    beside = os.path.join(os.path.dirname(bpy.data.filepath), stamp["source"])
-    for path in (bpy.path.abspath(stamp["path"]), beside):
-        if path and os.path.isfile(path):
-            return path
-    raise EiferError(
-        f"The recording '{stamp['source']}' is no longer at '{stamp['path']}'; put it beside the .blend, "
-        "or open it in the panel and replace the take."
-    )
-
-
-def after_bake(scene: bpy.types.Scene, head: bpy.types.Object, baked: bake.Baked) -> list[str]:
-    """Make room for the take on the timeline, mark it there, and show its first state.
-
-    Returns what of it the scene will not play, in sentences.
-    """
-    last = baked.start_frame + baked.frames - 1
-    if scene.eifer.animation.extend_scene and scene.frame_end < last:
-        scene.frame_end = last
-    if scene.eifer.animation.add_markers:
-        markers.show(scene, takes.selected(head))
-    else:
-        markers.follow(scene, takes.selected(head))
-    scene.frame_set(scene.frame_current)
-    return timeline.notes(scene, baked.start_frame, last)
-
-
-def describe(baked: bake.Baked) -> str:
-    """One line for the status bar."""
-    text = f"'{baked.name}': {baked.frames} frames, {baked.curves} curves, {baked.keys} keys"
-    return text + (f", within {baked.error_mm:.2f} mm" if baked.error_mm else "")
-
-
 # --- paths ----------------------------------------------------------------------------------------
 
 
-def _stored_path(path: str, absolute: bool, blend: str) -> str:
+def stored_path(path: str, absolute: bool, blend: str) -> str:
     """A path as the .blend shall keep it: relative to it unless the user wants otherwise."""
     full = bpy.path.abspath(path)
     if absolute or not blend or not full:
@@ -544,12 +352,12 @@ def make_paths_relative(blend: str = "", *_args: object) -> None:
     for scene in bpy.data.scenes:
         stored = scene.eifer.recording
         if stored.filepath:
-            stored.filepath = _stored_path(stored.filepath, stored.absolute, blend)
+            stored.filepath = stored_path(stored.filepath, stored.absolute, blend)
     for action in bpy.data.actions:
         if takes.STAMP in action and action.library is None:
             stamp = takes.stamp_of(action)
             if stamp.get("path"):
-                stamp["path"] = _stored_path(stamp["path"], bool(stamp.get("absolute")), blend)
+                stamp["path"] = stored_path(stamp["path"], bool(stamp.get("absolute")), blend)
                 action[takes.STAMP] = json.dumps(stamp, sort_keys=True)
 
 
@@ -561,5 +369,5 @@ def register() -> None:
 def unregister() -> None:
     """Take the handler away and drop the caches."""
     bpy.app.handlers.save_pre.remove(make_paths_relative)
-    _open_version.cache_clear()
+    sources.drop()
     _model_version.cache_clear()

@@ -39,23 +39,23 @@ def run(args: argparse.Namespace) -> int:
         raise EiferError(f"'{args.output}' must end in .blend.")
     import bpy
 
-    from ..blender import bake, register, session
+    from ..blender import bake, register, session, sources, work
 
     register()
     scene = _open(args)
     head = _choose_head(scene, args.head)
-    options = session.OpenOptions(rate=args.rate, names=_names(args.names))
+    options = sources.OpenOptions(rate=args.rate, names=_names(args.names))
     session.open_into(scene, str(args.recording.resolve()), options)
     _set_up(scene, args)
-    work = session.bake_work(scene, name=args.take)
-    take, keys, error = work.compute(lambda share, text: None)
-    baked = bake.bake_take(head, take, keys=keys, error_mm=error, **work.options)
-    missed = session.after_bake(scene, head, baked)
+    job = work.bake_work(scene, name=args.take)
+    take, keys, error = job.compute(lambda share, text: None)
+    baked = bake.bake_take(head, take, keys=keys, error_mm=error, **job.options)
+    missed = work.after_bake(scene, head, baked)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     save_blend(args.output)
     for note in (*take.notes, *missed):
         print(f"Note: {note}")
-    print(f"{args.output}: {session.describe(baked)} on '{head.name}' in Blender {bpy.app.version_string}")
+    print(f"{args.output}: {work.describe(baked)} on '{head.name}' in Blender {bpy.app.version_string}")
     if args.csv is not None:
         write_table(args.csv, take, args.start)
         print(f"{args.csv}: {take.frames} rows")

@@ -127,7 +127,7 @@ def _animate(source: Path, results: Results, fps: int, log: Log) -> tuple[Record
     with log.step("start") as say:
         import bpy
 
-        from ..blender import bake, head_object, register, session
+        from ..blender import bake, head_object, register, session, sources, work
         from ..blender.render import setup_portrait
         from ..heads.default import load_default_head
 
@@ -137,19 +137,19 @@ def _animate(source: Path, results: Results, fps: int, log: Log) -> tuple[Record
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = fps, 1.0
     with log.step("load") as say:
-        recording = session.open_into(scene, str(source.resolve()), session.OpenOptions())
+        recording = session.open_into(scene, str(source.resolve()), sources.OpenOptions())
         say(f"{source.name}: {scene.eifer.recording.summary}")
     with log.step("head") as say:
         head = head_object.add_head(scene, load_default_head())
         scene.eifer.head = head
         say(f"{len(head.data.vertices)} vertices, {len(head.data.shape_keys.key_blocks) - 1} shape keys")
-    work = session.bake_work(scene)
-    take, keys, error = _compute(work, log)
+    job = work.bake_work(scene)
+    take, keys, error = _compute(job, log)
     with log.step("bake") as say:
-        baked = bake.bake_take(head, take, keys=keys, error_mm=error, **work.options)
-        session.after_bake(scene, head, baked)
-        scene.frame_end = work.options["start_frame"] + take.frames - 1
-        say(session.describe(baked))
+        baked = bake.bake_take(head, take, keys=keys, error_mm=error, **job.options)
+        work.after_bake(scene, head, baked)
+        scene.frame_end = job.options["start_frame"] + take.frames - 1
+        say(work.describe(baked))
     with log.step("save") as say:
         setup_portrait(scene, head)
         save_blend(results.blend)
@@ -157,7 +157,7 @@ def _animate(source: Path, results: Results, fps: int, log: Log) -> tuple[Record
     return recording, take
 
 
-def _compute(work: object, log: Log) -> tuple[TakeData, list | None, float]:
+def _compute(job: object, log: Log) -> tuple[TakeData, list | None, float]:
     """Signals and mapping; their share of the time is read off the progress."""
     begun = {"process": time.monotonic()}
 
@@ -167,7 +167,7 @@ def _compute(work: object, log: Log) -> tuple[TakeData, list | None, float]:
         elif text == "Done":
             begun["end"] = time.monotonic()
 
-    take, keys, error = work.compute(progress)
+    take, keys, error = job.compute(progress)
     here = int(take.activation.present.any(0).sum())
     log.add(
         "process",

@@ -1,7 +1,6 @@
 """Operators of the list of marks, and the take's marks on the timeline."""
 
 import bpy
-import numpy as np
 from bpy.props import BoolProperty, EnumProperty
 
 from ...errors import EiferError
@@ -9,6 +8,14 @@ from .. import conditions, markers, preview, segments, session, takes
 from .base import report_errors
 
 _NEEDS_MARKS = (conditions.needs_open_recording, conditions.needs_marks)
+
+
+def _selected(stored: bpy.types.PropertyGroup) -> bpy.types.PropertyGroup:
+    """The selected mark; EiferError without one."""
+    mark = segments.active(stored)
+    if mark is None:
+        raise EiferError("No mark is selected; click one in the list.")
+    return mark
 
 
 class EIFER_OT_check_marks(conditions.Checked, bpy.types.Operator):
@@ -40,20 +47,9 @@ class EIFER_OT_check_marks(conditions.Checked, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Set the boxes and the take to marked stretches."""
         eifer = context.scene.eifer
-        stored = eifer.recording
-        used = np.zeros(len(stored.marks), dtype=bool)
         if self.which == "SAME":
-            mark = segments.active(stored)
-            if mark is None:
-                raise EiferError("No mark is selected; click one in the list.")
-            used[:] = [one.name == mark.name for one in stored.marks]
-        elif self.which == "INVERT":
-            stored.marks.foreach_get("use", used)
-            used = ~used
-        else:
-            used[:] = self.which == "ALL"
-        segments.check(stored, used)
-        if used.any():
+            _selected(eifer.recording)
+        if segments.check(eifer.recording, self.which):
             eifer.animation.extent = "MARKED"
         preview.refresh_shown(context.scene)
         return {"FINISHED"}
@@ -72,9 +68,9 @@ class EIFER_OT_range_from_mark(conditions.Checked, bpy.types.Operator):
         """Set the range."""
         scene = context.scene
         stored, animation = scene.eifer.recording, scene.eifer.animation
-        if segments.active(stored) is None:
-            raise EiferError("No mark is selected; click one in the list.")
-        (part,) = segments.marked_parts(scene, session.current_recording(scene), [stored.active_mark])
+        _selected(stored)
+        request = session.read_panel(scene)
+        (part,) = request.choice.of_marks(request.recording(), [stored.active_mark])
         animation.range_from, animation.range_to = part.start, part.end
         animation.extent = "RANGE"
         return {"FINISHED"}

@@ -4,7 +4,7 @@ import bpy
 from bpy.props import IntProperty, StringProperty
 
 from ...errors import EiferError
-from .. import conditions, head_object, markers, preview, session, takes
+from .. import conditions, head_object, markers, preview, takes, work
 from .animation import BakeOperator
 from .base import report_errors
 
@@ -107,9 +107,9 @@ class EIFER_OT_reload_take(BakeOperator, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
     needs = _NEEDS_EDITABLE_TAKE
 
-    def prepare(self, context: bpy.types.Context) -> session.BakeWork:
+    def prepare(self, context: bpy.types.Context) -> work.BakeWork:
         """Take everything from the stamp of the take."""
-        return session.reload_work(context.scene)
+        return work.reload_work(context.scene)
 
 
 class EIFER_OT_remap_take(BakeOperator, bpy.types.Operator):
@@ -121,9 +121,9 @@ gain and smoothing of the panel; the recording's file is not needed"""
     bl_options = {"REGISTER", "UNDO"}
     needs = _NEEDS_EDITABLE_TAKE
 
-    def prepare(self, context: bpy.types.Context) -> session.BakeWork:
+    def prepare(self, context: bpy.types.Context) -> work.BakeWork:
         """Take the activity from the curves and the rest from the panel."""
-        return session.remap_work(context.scene)
+        return work.remap_work(context.scene)
 
 
 CLASSES = (

@@ -1,0 +1,216 @@
+"""Baking in two halves: what a thread computes from plain data, and what Blender writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from .. import keyframes, mapping, pipeline, signals
+from ..errors import EiferError
+from ..heads.head import ParametricHead
+from ..pipeline import Progress, TakeData, TakeSettings
+from ..recordings.types import Recording
+from . import bake, markers, session, sources, takes, timeline
+from .sources import OpenOptions
+
+Computed = tuple[TakeData, list[keyframes.SparseKeys] | None, float]
+"""A take, its reduced keys if there are any, and their error in millimetres."""
+
+
+@dataclass(frozen=True)
+class BakeWork:
+    """A bake, split into what a thread computes and what Blender writes."""
+
+    head: bpy.types.Object
+    compute: Callable[[Progress], Computed]  # also completes the stamp among the options
+    options: dict  # name, start_frame, stamp, replace of `bake.bake_steps`
+
+
+def panel_model(scene: bpy.types.Scene, head: bpy.types.Object) -> mapping.ExpressionModel:
+    """The panel's model, which must fit the head."""
+    return session.model_for(scene.eifer.animation.model, session.parametric_head(head).hash)
+
+
+def bake_work(scene: bpy.types.Scene, *, name: str = "", replace: bool = False) -> BakeWork:
+    """Bake the panel's recording to the panel's head."""
+    eifer = scene.eifer
+    head, animation, stored = eifer.head, eifer.animation, eifer.recording
+    if replace and takes.selected(head) is None:
+        raise EiferError(f"'{head.name}' has no take to replace; bake a new one.")
+    request = session.read_panel(scene)
+    work = _Work(
+        head=head,
+        file=request.path,
+        options=request.options,
+        settings=request.take,
+        model_path=animation.model,
+        tolerance=animation.tolerance_mm if animation.keys == "REDUCED" else None,
+    )
+    return work.prepared(
+        path=stored.filepath,
+        absolute=stored.absolute,
+        name=name or (takes.selected(head).name if replace else Path(request.path).stem),
+        start_frame=animation.start_frame,
+        replace=head.eifer.active_take if replace else None,
+    )
+
+
+def reload_work(scene: bpy.types.Scene) -> BakeWork:
+    """Repeat the bake of the selected take from its file."""
+    head = scene.eifer.head
+    take = takes.selected(head)
+    stamp = _complete_stamp(take)
+    settings = session.settings_from_json(stamp["settings"])
+    work = _Work(
+        head=head,
+        file=_find_source(stamp),
+        options=OpenOptions.from_json(json.dumps(stamp["options"])),
+        settings=lambda _recording: settings,
+        model_path=stamp["model"]["path"],
+        tolerance=stamp["tolerance_mm"],
+        expected=stamp["sha256"],
+    )
+    return work.prepared(
+        path=stamp["path"],
+        absolute=stamp["absolute"],
+        name=take.name,
+        start_frame=stamp["start_frame"],
+        replace=head.eifer.active_take,
+    )
+
+
+def remap_work(scene: bpy.types.Scene) -> BakeWork:
+    """Map the measured activity of the selected take anew with the panel's model, gain and smoothing."""
+    head, animation = scene.eifer.head, scene.eifer.animation
+    take = takes.selected(head)
+    stamp, marks = _complete_stamp(take), takes.read_marks(take)
+    values, present = takes.read_activity(head, take)
+    activation = signals.Activation(
+        values=values,
+        envelope_uv=np.full_like(values, np.nan),
+        present=present,
+        fps=stamp["fps"],
+        quality=(),
+        notes=(),
+    )
+    geometry = session.parametric_head(head)
+    model = session.model_for(animation.model, geometry.hash)
+    gain, smoothing = animation.gain, animation.smoothing_ms
+    settings = stamp["settings"] | {"gain": gain, "smoothing_ms": smoothing}
+    new = stamp | {"settings": settings, "model": _model_stamp(model, animation.model)}
+
+    def compute(progress: Progress) -> Computed:
+        made = pipeline.express_take(activation, model, gain, smoothing, progress)
+        return _reduced(dataclasses.replace(made, marks=marks), geometry, stamp["tolerance_mm"], progress)
+
+    options = {"name": take.name, "start_frame": stamp["start_frame"], "stamp": new}
+    return BakeWork(head, compute, options | {"replace": head.eifer.active_take})
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What bake and reload have in common."""
+
+    head: bpy.types.Object
+    file: str
+    options: OpenOptions
+    settings: Callable[[Recording], TakeSettings]
+    model_path: str
+    tolerance: float | None
+    expected: str = ""  # SHA-256 that the file had
+
+    def prepared(
+        self, *, path: str, absolute: bool, name: str, start_frame: int, replace: int | None
+    ) -> BakeWork:
+        geometry = session.parametric_head(self.head)
+        model = session.model_for(self.model_path, geometry.hash)
+        stamp = {
+            "version": 1,
+            "source": Path(self.file).name,
+            "path": session.stored_path(path, absolute, bpy.data.filepath),
+            "absolute": absolute,
+            "options": asdict(self.options),
+            "model": _model_stamp(model, self.model_path),
+            "tolerance_mm": self.tolerance,
+        }
+
+        def compute(progress: Progress) -> Computed:
+            progress(0.05, "Reading the recording")
+            recording = sources.read(self.file, self.options)
+            settings = self.settings(recording)
+            stamp["sha256"], stamp["settings"] = recording.sha256, session.settings_to_json(settings)
+            take = pipeline.make_take(recording, settings, model, progress)
+            if self.expected not in ("", recording.sha256):
+                changed = f"'{stamp['source']}' has changed since the take was baked from it."
+                take = dataclasses.replace(take, notes=(changed, *take.notes))
+            return _reduced(take, geometry, self.tolerance, progress)
+
+        options = {"name": name, "start_frame": start_frame, "stamp": stamp, "replace": replace}
+        return BakeWork(self.head, compute, options)
+
+
+def _reduced(
+    take: TakeData, geometry: ParametricHead, tolerance: float | None, progress: Progress
+) -> Computed:
+    if tolerance is None:
+        return take, None, 0.0
+    return (take, *bake.reduce(geometry, take, tolerance, progress))
+
+
+def _model_stamp(model: mapping.ExpressionModel, path: str) -> dict:
+    return {"id": model.metadata.id, "version": model.metadata.version, "path": path}
+
+
+_STAMP_FIELDS = {"source", "path", "absolute", "sha256", "options", "settings", "model", "tolerance_mm"}
+
+
+def _complete_stamp(take: bpy.types.PropertyGroup) -> dict:
+    stamp = takes.read_stamp(take)
+    if not stamp:
+        raise EiferError(f"The actions of the take '{take.name}' were deleted; bake the recording again.")
+    if not stamp.keys() >= _STAMP_FIELDS:
+        raise EiferError(
+            f"The take '{take.name}' does not say what it was made from; bake the recording again."
+        )
+    return stamp
+
+
+def _find_source(stamp: dict) -> str:
+    """The recording of a take: where it was, else beside the .blend."""
+    beside = os.path.join(os.path.dirname(bpy.data.filepath), stamp["source"])
+    for path in (bpy.path.abspath(stamp["path"]), beside):
+        if path and os.path.isfile(path):
+            return path
+    raise EiferError(
+        f"The recording '{stamp['source']}' is no longer at '{stamp['path']}'; put it beside the .blend, "
+        "or open it in the panel and replace the take."
+    )
+
+
+def after_bake(scene: bpy.types.Scene, head: bpy.types.Object, baked: bake.Baked) -> list[str]:
+    """Make room for the take on the timeline, mark it there, and show its first state.
+
+    Returns what of it the scene will not play, in sentences.
+    """
+    last = baked.start_frame + baked.frames - 1
+    if scene.eifer.animation.extend_scene and scene.frame_end < last:
+        scene.frame_end = last
+    if scene.eifer.animation.add_markers:
+        markers.show(scene, takes.selected(head))
+    else:
+        markers.follow(scene, takes.selected(head))
+    scene.frame_set(scene.frame_current)
+    return timeline.notes(scene, baked.start_frame, last)
+
+
+def describe(baked: bake.Baked) -> str:
+    """One line for the status bar."""
+    text = f"'{baked.name}': {baked.frames} frames, {baked.curves} curves, {baked.keys} keys"
+    return text + (f", within {baked.error_mm:.2f} mm" if baked.error_mm else "")
