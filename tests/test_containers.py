@@ -847,3 +847,121 @@ def test_xdf_with_nan_keeps_them_and_says_nothing_on_the_console(write, capfd):
 def test_damaged_xdf(write, damage, keep, stamped):
     content = xdf_example(n=200, stamped=stamped)
     opens_or_refuses(write(damaged(content, damage, max(keep, 0.5), len(content)), "a.xdf"))
+
+
+# --- C3D ------------------------------------------------------------------------------------------
+
+
+def c3d_number(value, form, order, dec):
+    """A floating-point number as a VAX has it, or as the rest of the world."""
+    if not dec:
+        return struct.pack(order + form, value)
+    low, high = struct.unpack("<2H", struct.pack("<f", value * 4))
+    return struct.pack("<2H", high, low)
+
+
+def c3d_parameter(group, name, value, order="<", dec=False):
+    if isinstance(value, list):
+        width = max(len(v.encode()) for v in value)
+        body = b"".join(v.encode().ljust(width) for v in value)
+        head = struct.pack("bBBB", -1, 2, width, len(value))
+    elif isinstance(value, np.ndarray):
+        body = b"".join(c3d_number(v, "f", order, dec) for v in value.reshape(-1, order="F"))
+        head = struct.pack("bB", 4, value.ndim) + bytes(value.shape)
+    else:
+        body, head = struct.pack(order + "h", value), struct.pack("bB", 2, 0)
+    content = head + body + b"\0"
+    return (
+        struct.pack("bb", len(name), group)
+        + name.encode()
+        + struct.pack(order + "h", len(content) + 2)
+        + content
+    )
+
+
+def c3d_group(number, name, order):
+    return struct.pack("bb", len(name), -number) + name.encode() + struct.pack(order + "h", 3) + b"\0"
+
+
+def c3d_bytes(values, rate=2000.0, frames=500, form="f", machine=84, points=2, **changes):
+    """A C3D file written from the format's guide; values [n, channels], so many a frame."""
+    order, dec = (">" if machine == 86 else "<"), machine == 85
+    n, channels = values.shape
+    each = n // frames
+    fields = {
+        "labels": ["Zyg links", "Corr re", "Größe"],
+        "units": ["uV"] * 3,
+        "scale": np.ones(3, dtype=np.float32),
+        "offset": 0,
+        "announced": frames,
+    } | changes
+    parameters = b"".join(
+        [
+            c3d_group(1, "POINT", order),
+            c3d_group(2, "ANALOG", order),
+            c3d_group(3, "EVENT", order),
+            c3d_group(4, "SUBJECTS", order),
+            c3d_parameter(4, "NAMES", ["Erika Mustermann"], order),
+            c3d_parameter(1, "RATE", np.array([rate / each]), order, dec),
+            c3d_parameter(2, "LABELS", fields["labels"], order),
+            c3d_parameter(2, "UNITS", fields["units"], order),
+            c3d_parameter(2, "SCALE", fields["scale"], order, dec),
+            c3d_parameter(2, "GEN_SCALE", np.array([2.0]), order, dec),
+            c3d_parameter(2, "RATE", np.array([rate]), order, dec),
+            c3d_parameter(3, "LABELS", ["Lächeln", "Ruhe"], order),
+            c3d_parameter(3, "TIMES", np.array([[0, 1.0], [1.5, 2.0]]), order, dec),
+        ]
+    )
+    parameters = b"\x01\x50" + bytes([-(-(len(parameters) + 6) // 512), machine]) + parameters
+    parameters = parameters.ljust(-(-(len(parameters) + 2) // 512) * 512, b"\0")
+    scale = -1.0 if form == "f" else 0.1
+    head = b"\x02\x50" + struct.pack(order + "4HH", points, channels * each, 1, fields["announced"], 10)
+    head += c3d_number(scale, "f", order, dec) + struct.pack(order + "2H", 2 + len(parameters) // 512, each)
+    head += c3d_number(rate / each, "f", order, dec)
+    if form == "f" and dec:
+        halves = (values * 4).astype("<f4").view("<u2").reshape(n, channels, 2)[..., ::-1]
+        analog = np.ascontiguousarray(halves).reshape(n, -1).view(np.uint8)
+    else:
+        analog = np.ascontiguousarray(values.astype(order + ("f4" if form == "f" else "i2"))).view(np.uint8)
+    analog = analog.reshape(frames, -1)
+    empty = np.zeros((frames, points * (16 if form == "f" else 8)), dtype=np.uint8)
+    return head.ljust(512, b"\0") + parameters + np.hstack([empty, analog]).tobytes()
+
+
+@pytest.mark.parametrize("machine", [84, 85, 86])
+@pytest.mark.parametrize("form", ["f", "h"])
+@pytest.mark.parametrize("points", [0, 2])
+def test_c3d_of_any_machine_is_read_in_blocks(write, machine, form, points):
+    values = emg().round()
+    recording = open_recording(write(c3d_bytes(values, form=form, machine=machine, points=points), "a.c3d"))
+    (stream,) = recording.streams
+    assert recording.format == "C3D" and isinstance(stream.samples, BlockSamples)
+    assert stream.rate == 2000 and muscles(recording) == MUSCLES
+    np.testing.assert_allclose(np.asarray(stream.samples), 2 * values, rtol=1e-6)
+    np.testing.assert_allclose(
+        stream.samples.read(1233, 1301, [2, 0]), 2 * values[1233:1301, [2, 0]], rtol=1e-6
+    )
+    assert [(a.onset, a.text) for a in recording.annotations] == [(1.5, "Lächeln"), (62.0, "Ruhe")]
+    assert "Mustermann" not in repr(recording)
+
+
+def test_c3d_cut_off_or_empty(write):
+    content = c3d_bytes(emg())
+    assert "cut off" in said(write(content[:-5000], "a.c3d"))
+    assert "cut off" in said(write(content[:600], "a.c3d"))
+    assert "cut off" in said(write(content[:512], "a.c3d"))
+    assert "cut off" in said(write(c3d_bytes(emg(), announced=60_000), "a.c3d"))
+    assert "only points" in said(write(c3d_bytes(np.zeros((500, 0)), labels=["x"]), "a.c3d"))
+
+
+def test_c3d_channels_without_a_label_are_numbered(write):
+    content = c3d_bytes(emg(), labels=["Zyg li", "", "Zyg li"])
+    names = [c.name for c in open_recording(write(content, "a.c3d")).streams[0].channels]
+    assert names == ["Zyg li", "Analog 2", "Zyg li"]
+
+
+@fuzzing
+@given(damages, st.floats(0, 1), st.sampled_from([84, 85, 86]), st.sampled_from("fh"))
+def test_damaged_c3d(write, damage, keep, machine, form):
+    content = c3d_bytes(emg(500), frames=50, machine=machine, form=form)
+    opens_or_refuses(write(damaged(content, damage, max(keep, 0.5), 1600), "a.c3d"))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ..errors import EiferError
 from .brainvision import is_brainvision, open_brainvision
+from .c3d import is_c3d, open_c3d
 from .edf import is_edf, open_edf
 from .events import with_events
 from .matlab import is_matlab, open_matlab
@@ -45,6 +46,7 @@ def _formats() -> tuple[Format, ...]:
         Format(is_npz, open_npz),
         Format(is_matlab, open_matlab),
         Format(is_xdf, open_xdf),
+        Format(is_c3d, open_c3d),
         Format(is_brainvision, open_brainvision),
     )
 
