@@ -31,6 +31,8 @@ from .traces import Trace, Traces
 from .zero_phase import design
 from .zero_phase import filter_blocks as filter_read
 
+_SINGLE_PRECISION = 25.0  # largest sample over the RMS of the sEMG up to which float32 filters serve
+
 
 def is_pose_table(recording: Recording) -> bool:
     """Whether the recording's muscle channels are poses without time, for `process_poses`."""
@@ -91,13 +93,14 @@ def filter_blocks(
     columns: Sequence[int] | None = None,
     size: int | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """(first row, float64 [rows, k]) of some columns of samples [n, c] after notch and band-pass.
+    """(first row, float32 or float64 [rows, k]) of some columns of samples [n, c] after notch and band-pass.
 
     Gaps are bridged. The blocks together are what zero-phase filtering of the whole would give;
     `size` sets the rows of a block (a multiple of 64; None: as suits the memory).
     """
     found = survey(source_of(samples, _as_leads(samples, columns)), rate, size)
-    for start, block, _ in _filtered(found, rate, settings, _lines(found, rate, settings)):
+    look = _spectra(found, rate)[0]
+    for start, block, _ in _filtered(found, rate, settings, look, mains_lines(settings, *look, rate)):
         yield start, block
 
 
@@ -110,19 +113,10 @@ def envelopes(
 ) -> np.ndarray:
     """RMS float32 [m, k] of filtered columns in centred windows at `seconds` [m] from the first sample."""
     found = survey(source_of(samples, _as_leads(samples, columns)), rate)
-    blocks = _filtered(found, rate, settings, _lines(found, rate, settings))
+    look = _spectra(found, rate)[0]
+    blocks = _filtered(found, rate, settings, look, mains_lines(settings, *look, rate))
     width = settings.window_ms * 1e-3 * rate
     return _rms(blocks, found.source.rows, found.source.leads, np.asarray(seconds) * rate, width)
-
-
-def _lines(found: Survey, rate: float, settings: ChainSettings) -> tuple[float, ...]:
-    """Frequencies to notch; a stated one needs no look at the signal."""
-    look = (
-        _spectra(found, rate)[0]
-        if settings.mains_hz is None
-        else quality.Spectra(np.zeros(0), np.zeros((0, 0)))
-    )
-    return mains_lines(settings, *look, rate)
 
 
 def _as_leads(samples: np.ndarray | BlockSamples, columns: Sequence[int] | None) -> list[Lead]:
@@ -181,7 +175,7 @@ def _raw(
     if settings.method == "mmm":
         traces = _mmm(stream, leads, found, settings, layout, lines, kept)
     else:
-        blocks = kept.watch(_filtered(found, rate, settings, lines))
+        blocks = kept.watch(_filtered(found, rate, settings, raw, lines))
         traces = _windows(stream, leads, blocks, settings, layout, fps)
     names = [lead.channel.name for lead in leads]
     findings = quality.find(
@@ -207,12 +201,20 @@ def _spectra(found: Survey, rate: float) -> tuple[quality.Spectra, list[tuple[in
 
 
 def _filtered(
-    found: Survey, rate: float, settings: ChainSettings, lines: tuple[float, ...]
+    found: Survey, rate: float, settings: ChainSettings, raw: quality.Spectra, lines: tuple[float, ...]
 ) -> Iterator[Block]:
     """Blocks after notch and Butterworth band-pass, forward and backward."""
-
+    low, high, _ = band(settings, rate)
+    rows, spread = found.source.rows, found.spread
+    largest = np.maximum(np.abs(spread.high - spread.mean), np.abs(spread.low - spread.mean))
+    in_band = (raw.frequency >= low) & (raw.frequency <= high)
+    resolution = raw.frequency[1] if len(raw.frequency) > 1 else 1.0
+    semg = np.sqrt(raw.density[:, in_band].sum(1) * resolution)
+    # Single precision errs by 1e-7 of the largest sample: enough unless drift or offsets dwarf the sEMG.
+    enough = bool(np.all(largest <= _SINGLE_PRECISION * semg))
     form = design(sections(settings, rate, lines))
-    return filter_read(found.read, found.source.rows, found.source.leads, form, found.size)
+    dtype = np.float32 if enough else np.float64
+    return filter_read(found.read, rows, spread.mean, form, found.size, dtype)
 
 
 def _refuse_envelopes(found: Survey, leads: list[Lead]) -> None:

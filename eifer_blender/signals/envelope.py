@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 Block = tuple[int, np.ndarray, np.ndarray | None]
-"""(first row, float64 [rows, channels], valid bool [rows, channels] or None for all)."""
+"""(first row, float32 or float64 [rows, channels], valid bool [rows, channels] or None for all)."""
 
 
 def window_means(

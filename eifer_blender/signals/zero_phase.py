@@ -42,6 +42,10 @@ class Design(NamedTuple):
         """Number of states."""
         return len(self.inputs) // 2
 
+    def cast(self, dtype: type) -> Design:
+        """The same in another precision."""
+        return Design(*(part.astype(dtype) for part in self[:4]), self.reach)
+
 
 def design(sos: np.ndarray) -> Design:
     """Block form of the second-order sections [k, 6] run forward and backward."""
@@ -127,29 +131,38 @@ class _Waiting(NamedTuple):
 
 
 def filter_blocks(
-    read: Read, rows: int, channels: int, form: Design, size: int
+    read: Read,
+    rows: int,
+    offset: np.ndarray,
+    form: Design,
+    size: int,
+    dtype: type = np.float64,
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
-    """(first row, filtered float64 [rows, channels], valid) from beginning to end.
+    """(first row, filtered [rows, channels], valid) from beginning to end.
 
-    What `read` returns is not changed, so it may be a view.
+    `read` gives samples, which are not changed and may be a view; `offset` [channels], about their mean,
+    is taken off, which changes nothing but rounding. `size` is the rows read at once, a multiple of 64.
+    In float32 the error is about 1e-7 of what goes in, so drift and hum must not be much larger
+    than what is left.
 
     At both ends the signal goes on as its own reflection in the last point, as far as the filter
     reaches or the signal lasts, and is constant from there on. Equal to `scipy.signal.sosfiltfilt`
-    with so much padding. `size` is the rows read at once, a multiple of 64.
+    with so much padding.
     """
+    form, channels = form.cast(dtype), len(offset)
     pad = min(form.reach, max(rows - 1, 0))
     ahead = max(1, min(-(-form.reach // size), _MOST_AHEAD // (size * channels)))
     ends = _Ends(rows, pad, read(0, 1)[0], read(rows - 1, rows)[0])
     starts = range(-pad, rows + pad, size)
     powers = _powers(form.powers[1], size // _STEP)
-    before = form.settled * _extended(read, -pad, 1 - pad, ends)[0]
+    before = form.settled * _level(_extended(read, -pad, 1 - pad, ends)[0][0], offset, dtype)
     waiting: deque[_Waiting] = deque()
     for start in starts:
         x, valid = _extended(read, start, start + size, ends)
-        block, before = _arrive(form, start, x, valid, before)
+        block, before = _arrive(form, start, x, offset, valid, before)
         waiting.append(block)
         at_end = start == starts[-1]
-        future = form.settled * x[-1] if at_end else np.zeros_like(before)
+        future = form.settled * _level(x[-1], offset, dtype) if at_end else np.zeros_like(before)
         while len(waiting) > (0 if at_end else ahead):
             after = future
             for later in list(waiting)[:0:-1]:
@@ -180,13 +193,23 @@ def _extended(read: Read, start: int, stop: int, ends: _Ends) -> tuple[np.ndarra
     return np.concatenate(parts), valid
 
 
+def _level(x: np.ndarray, offset: np.ndarray, dtype: type) -> np.ndarray:
+    return (x - offset).astype(dtype)
+
+
 def _arrive(
-    form: Design, start: int, x: np.ndarray, valid: np.ndarray | None, before: np.ndarray
+    form: Design,
+    start: int,
+    x: np.ndarray,
+    offset: np.ndarray,
+    valid: np.ndarray | None,
+    before: np.ndarray,
 ) -> tuple[_Waiting, np.ndarray]:
     """(block with its past, state of the past after it)."""
     r, channels = form.order, x.shape[1]
-    stack = np.empty((len(x) // _STEP, _STEP + 2 * r, channels))
-    stack[:, :_STEP] = x.reshape(-1, _STEP, channels)
+    stack = np.empty((len(x) // _STEP, _STEP + 2 * r, channels), before.dtype)
+    short = x.reshape(-1, _STEP, channels)
+    np.subtract(short, offset.astype(x.dtype), out=stack[:, :_STEP], casting="same_kind")
     driven = form.inputs @ stack[:, :_STEP]
     both = np.stack([driven[:, :r], driven[::-1, r:]])
     states, (after, carry) = _states(form, both, np.stack([before, np.zeros_like(before)]))
@@ -203,10 +226,12 @@ def _states(form: Design, driven: np.ndarray, state: np.ndarray) -> tuple[np.nda
     both, count, r, channels = driven.shape
     groups = -(-count // _GROUP)
     if groups * _GROUP > count:
-        driven = np.concatenate([driven, np.zeros((both, groups * _GROUP - count, r, channels))], axis=1)
+        driven = np.concatenate(
+            [driven, np.zeros((both, groups * _GROUP - count, r, channels), state.dtype)], axis=1
+        )
     driven = driven.reshape(both, groups, _GROUP, r, channels)
     states = np.empty_like(driven)
-    left = np.zeros((both, groups, r, channels))
+    left = np.zeros((both, groups, r, channels), state.dtype)
     for j in range(_GROUP):
         states[:, :, j] = left
         left = form.powers[1] @ left
