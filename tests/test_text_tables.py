@@ -102,7 +102,8 @@ def test_delsys_signals_of_several_rates_become_streams(write, markers):
     np.testing.assert_allclose(slow.samples, acc, atol=1e-4)
 
 
-def test_delsys_emgworks_pairs_without_padding(write):
+@pytest.mark.parametrize("padding", ["", ",,", ",0,0"])
+def test_delsys_emgworks_pairs(write, padding):
     emg, acc = noise(400, 1), noise(60, 1, scale=1.0)
     head = [
         "Label: Zyg li: EMG 1 Sampling frequency: 1925.926 Number of points: 400 Unit: Volts",
@@ -110,7 +111,7 @@ def test_delsys_emgworks_pairs_without_padding(write):
     ]
     body = [
         f"{i / 1925.926:.7f},{emg[i, 0] / 1e6:.9f}"
-        + (f",{i / 148.148:.7f},{acc[i, 0]:.4f}" if i < len(acc) else "")
+        + (f",{i / 148.148:.7f},{acc[i, 0]:.4f}" if i < len(acc) else padding)
         for i in range(len(emg))
     ]
     streams = open_recording(write("\r\n".join(head + body))).streams
@@ -221,6 +222,26 @@ def test_german_spreadsheet(write, encoding, newline):
     np.testing.assert_allclose(stream.samples[:600], values, atol=6e-3)
 
 
+@pytest.mark.parametrize("scale", [5.0, 5e6])
+def test_three_decimals_are_no_thousands_and_thousands_are_no_decimals(write, scale):
+    values = np.abs(noise(scale=scale)) + scale
+    cells = [f"{a:,.3f};{b:,.3f}".translate(str.maketrans(",.", ".,")) for a, b in values]
+    stream = only(write("Zyg li;Corr li\n" + "\n".join(cells)), rate=1000, units=["uV", "uV"])
+    np.testing.assert_allclose(stream.samples, values, rtol=1e-3)
+
+
+@pytest.mark.parametrize("size", [1, 3, 101, 5000])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_any_cut_of_the_file_into_blocks(write, monkeypatch, size, encoding, newline):
+    values = noise(50)
+    text = newline.join(["Time,Größe li,Corr li", *timed(values, 1000), ""])
+    monkeypatch.setattr(rows, "_READ_BYTES", size)
+    monkeypatch.setattr(rows, "_PARSE_BYTES", 64)
+    stream = only(write(text, encoding=encoding))
+    np.testing.assert_allclose(stream.samples, values, atol=1e-4)
+
+
 def test_names_on_two_rows(write):
     head = "Time,Zygomaticus,,Corrugator,\ns,left,right,left,right\n"
     stream = only(write(head + "\n".join(timed(noise(400, 4), 1000))))
@@ -304,11 +325,12 @@ def test_units_of_time(write, unit, factor):
 def test_footers_comments_and_repeated_headers_are_left_out(write):
     values = noise()
     body = timed(values, 1000)
-    body[200:200] = ["# paused and went on", "Time,Zyg li,Corr li", ""]
-    path = write("\n".join(["Time,Zyg li,Corr li", *body, "End of data", "Samples: 400", ""]))
+    head = ["Session of Monday", "Time,Zyg li,Corr li"]
+    body[200:200] = ["# paused and went on", *head, ""]
+    path = write("\n".join([*head, *body, "End of data", "Samples: 400", ""]))
     recording = open_recording(path)
     np.testing.assert_allclose(recording.streams[0].samples, values, atol=1e-4)
-    assert any("2 lines between" in n for n in recording.notes)
+    assert any("3 lines between" in n for n in recording.notes)
     assert any("last 2 lines" in n for n in recording.notes)
 
 
@@ -373,6 +395,19 @@ def test_every_number_is_the_nearest_float32_of_its_float64(cells, separator, de
     np.testing.assert_array_equal(values[plain], exact[plain])
 
 
+def test_numbers_beside_the_middle_of_two_float32s():
+    rng = np.random.default_rng(0)
+    low = rng.normal(size=4000).astype(np.float32) * np.float32(10.0) ** rng.integers(-3, 4, 4000).astype(
+        np.float32
+    )
+    middle = (low.astype(np.float64) + np.nextafter(low, np.float32(np.inf)).astype(np.float64)) / 2
+    exact = np.concatenate([middle, np.nextafter(middle, np.inf), np.nextafter(middle, -np.inf)])
+    cells = [np.format_float_positional(v, unique=True) for v in exact]
+    values, wrong = parse_cells(find_cells((";".join(cells) + "\n").encode(), ";", "."))
+    same = values.astype(np.float32) == exact.astype(np.float32)
+    assert np.all(same | wrong)
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.text(alphabet="0123456789.-+eEaN \"'", max_size=12), min_size=1, max_size=20))
 def test_what_is_no_number_is_never_read_as_one(cells):
@@ -396,8 +431,8 @@ def test_what_is_no_number_is_never_read_as_one(cells):
 
 
 def test_tables_that_would_not_fit_into_memory_are_refused_early(write, monkeypatch):
-    path = write("\n".join(["Time,Zyg li,Corr li", *timed(noise(60_000), 1000)]))
-    monkeypatch.setattr(rows, "MOST_BYTES", 500_000)
+    path = write("\n".join(["Time,Zyg li,Corr li", *timed(noise(120_000), 1000)]))
+    monkeypatch.setattr(rows, "MOST_BYTES", 1_500_000)
     assert "memory" in said(path)
     with pytest.raises(EiferError, match="memory"):
         inspect_recording(path)

@@ -32,8 +32,7 @@ class Cells(NamedTuple):
     data: np.ndarray  # uint8, `FRONT` zero bytes and then the block
     start: np.ndarray
     end: np.ndarray
-    dot: np.ndarray  # the decimal sign, or `end`
-    twice: np.ndarray  # bool, more than one decimal sign
+    dot: np.ndarray  # the last decimal sign, or `end`; another one is no digit
     counts: np.ndarray  # intp [lines], cells of each line; blank lines have none
 
 
@@ -80,19 +79,15 @@ def find_cells(block: bytes, delimiter: str | None, decimal: str) -> Cells | Non
     np.copyto(dot, end, where=plain)
     last = np.flatnonzero(newline[end])
     counts = np.diff(last, prepend=-1)
-    twice = np.zeros(len(end), dtype=bool)
-    if len(marks) > len(end) + np.count_nonzero(~plain):
-        twice[1:] = np.diff(at) > 2
-        twice[:1] = at[:1] > 1
     if quoted or b" " in block or (delimiter != "\t" and b"\t" in block):
         start, end = _stripped(data, start, end, quoted)
         np.copyto(dot, end, where=plain)
     blank = (counts == 1) & (start[last] == end[last])
     if blank.any():
         keep = np.repeat(~blank, counts)
-        start, end, dot, twice = start[keep], end[keep], dot[keep], twice[keep]
+        start, end, dot = start[keep], end[keep], dot[keep]
         counts = np.where(blank, 0, counts)
-    return Cells(data, start, end, dot, twice, counts)
+    return Cells(data, start, end, dot, counts)
 
 
 def _blank_separated(data: np.ndarray, text: np.ndarray, newline: np.ndarray, point: np.ndarray) -> Cells:
@@ -102,10 +97,10 @@ def _blank_separated(data: np.ndarray, text: np.ndarray, newline: np.ndarray, po
     start, end = edges[0::2], edges[1::2]  # the block ends with a newline, so every cell has an end
     dots = np.flatnonzero(point)
     cell = np.searchsorted(start, dots, side="right") - 1
-    dot, many = end.copy(), np.bincount(cell, minlength=len(start))
+    dot = end.copy()
     dot[cell] = dots
     counts = np.diff(np.searchsorted(start, np.flatnonzero(newline)), prepend=0)
-    return Cells(data, start, end, dot, many > 1, counts)
+    return Cells(data, start, end, dot, counts)
 
 
 def _stripped(
@@ -138,7 +133,6 @@ def parse_cells(cells: Cells) -> tuple[np.ndarray, np.ndarray]:
     negative = first == 45
     start = start + (negative | (first == 43))
     dot, end, exponent, wrong = _exponents(data, start, end, dot)
-    wrong |= cells.twice
     whole, fraction = dot - start, end - dot
     fraction -= fraction > 0  # the decimal sign itself
     digits = whole + fraction

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import EiferError
 from .digits import FRONT, Cells, find_cells, parse_cells
-from .text import TextLayout, is_missing, number_of
+from .text import TextLayout, is_missing, number_of, without_thousands
 
 MOST_BYTES = 3 << 30  # a table that needs more memory is refused
 _READ_BYTES = 1 << 20
@@ -26,6 +26,7 @@ _LONGEST_LINE = 4 << 20
 _LONGEST_WORD = 200
 _MOST_ODD_LINES = 50  # below the last row
 _MOST_KNOWN_WORDS = 10_000
+_MANY_GROUPED = 200
 _LARGEST = 1e30  # no amplifier wrote more
 _COMMENTS = (b"#", b"%", b"//")
 
@@ -144,6 +145,7 @@ class _Table:
         self.rows, self.line, self.to_skip = 0, 1, layout.first_line
         self.odd: list[tuple[int, str, bool]] = []  # (line, what is wrong, whether it may be a footer)
         self.skipped = 0  # comments and repeated headers
+        self.grouped = 0  # numbers with groups of thousands
         self.known: dict[bytes, float | None] = {}
 
     def add(self, block: bytes, last: bool = False) -> None:
@@ -154,7 +156,10 @@ class _Table:
         if not block:
             return
         cut_off = last and not block.endswith(b"\n")
-        cells = find_cells(block + b"\n" if cut_off else block, self.layout.delimiter, self.layout.decimal)
+        text = block + b"\n" if cut_off else block
+        if self.grouped > _MANY_GROUPED:
+            text = without_thousands(text, self.layout.delimiter, self.layout.decimal)
+        cells = find_cells(text, self.layout.delimiter, self.layout.decimal)
         if cells is None:
             raise EiferError(
                 f"A quotation mark in line {self._open_quote(block)} of '{self.name}' is not closed there; "
@@ -262,6 +267,7 @@ class _Table:
                     self.known[text] = value
             if value is not None:
                 values[i] = value
+                self.grouped += b"." in text and b"," in text
                 continue
             row = i // width
             if rows[row]:
@@ -371,7 +377,7 @@ def _choose(cells: Cells, at: np.ndarray) -> Cells:
     none = at < 0
     if none.any():
         end = np.where(none, start, end)
-    return Cells(cells.data, start, end, np.minimum(cells.dot[at], end), cells.twice[at], cells.counts)
+    return Cells(cells.data, start, end, np.minimum(cells.dot[at], end), cells.counts)
 
 
 def _words(cells: Cells, at: np.ndarray) -> np.ndarray:

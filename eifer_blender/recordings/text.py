@@ -256,6 +256,20 @@ def _is_plain(cell: str, decimal: str) -> bool:
     return _NUMBER.fullmatch(cell) is not None
 
 
+_GROUPED = {
+    ",": re.compile(rb"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3})+(?![\d.])"),
+    ".": re.compile(rb"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])"),
+}
+
+
+def without_thousands(block: bytes, delimiter: str | None, decimal: str) -> bytes:
+    """The text of a table with ``1.234,5`` as ``1234,5``."""
+    sign = b"." if decimal == "," else b","
+    if sign not in block or sign.decode() == delimiter:
+        return block
+    return _GROUPED[decimal].sub(lambda found: found.group().replace(sign, b""), block)
+
+
 def is_missing(cell: str) -> bool:
     """Whether a cell is empty or says in words that there is no value."""
     return cell.lower() in _MISSING
@@ -314,7 +328,7 @@ def _text_columns(
     All of the head counts, as cues may be rare; lines without any number are headers.
     """
     block = "".join(f"{line}\n" for line in lines if line.count('"') % 2 == 0).encode("utf-8", "replace")
-    cells = find_cells(block, delimiter, decimal)
+    cells = find_cells(without_thousands(block, delimiter, decimal), delimiter, decimal)
     if cells is None or len(cells.start) == 0:
         return None
     _, wrong = parse_cells(cells)
