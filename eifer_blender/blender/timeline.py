@@ -27,10 +27,15 @@ def unseen(scene: bpy.types.Scene, first: int, last: int) -> list[str]:
     if scene.use_preview_range:
         begin, end, name = scene.frame_preview_start, scene.frame_preview_end, "preview range"
     found = []
-    if first < min(begin, 0) and not bpy.context.preferences.edit.use_negative_frames:
+    if first < min(begin, 0):
+        allow = (
+            ""
+            if bpy.context.preferences.edit.use_negative_frames
+            else ("Allow Negative Frames in Preferences > Animation and ")
+        )
         found.append(
-            f"The take begins at frame {first}; to play frames below 0, switch on Allow Negative Frames "
-            "in Preferences > Animation."
+            f"The take begins at frame {first}, where a scene cannot begin; to play frames below 0, set "
+            f"{allow}a preview range, or start the take later."
         )
     elif first < begin:
         found.append(f"The take begins at frame {first}, before the {name}'s first frame {begin}.")
