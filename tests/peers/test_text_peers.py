@@ -14,7 +14,7 @@ RATE = 1000.0
 @pytest.fixture(scope="module")
 def frame():
     rng = np.random.default_rng(0)
-    values = rng.normal(size=(30_000, 6)) * 10.0 ** rng.integers(-6, 5, 6)
+    values = rng.normal(size=(6_000, 6)) * 10.0 ** rng.integers(-6, 5, 6)
     frame = pd.DataFrame(values, columns=[f"CH {i}" for i in range(6)])
     frame.insert(0, "time", np.arange(len(frame)) / RATE)
     return frame
