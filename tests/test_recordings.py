@@ -334,7 +334,7 @@ def test_what_the_caller_says_goes_before_guesses(write):
         ({"kinds": {"Zyg li": "wavy"}}, "wavy"),
         ({"kinds": {"nobody": "raw"}}, "nobody"),
         ({"muscles": {"Zyg li": "elbow"}}, "elbow"),
-        ({"muscles": ["zygomaticus_l", "zygomaticus_l"]}, "both"),
+        ({"muscles": ["zygomaticus_l"] * 2, "kinds": ["raw", "envelope"]}, "at once"),
         ({"time_column": "nobody"}, "nobody"),
     ],
 )

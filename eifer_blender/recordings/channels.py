@@ -11,6 +11,7 @@ from ..errors import EiferError
 from .blocks import BlockSamples, excerpt_rows, scale
 from .guess import assign_muscles, guess_kind, to_microvolts
 from .options import Options, kind_of, muscle_of, per_channel
+from .pairs import is_pair, twice
 from .types import Channel, Kind
 
 
@@ -62,15 +63,13 @@ def _is_level(column: np.ndarray) -> bool:
 
 
 def _refuse_twice(channels: Sequence[Channel]) -> None:
-    taken: dict[str, str] = {}
+    claims: dict[str, list[Channel]] = {}
     for channel in channels:
-        if channel.muscle and channel.muscle in taken:
-            raise EiferError(
-                f"The channels '{taken[channel.muscle]}' and '{channel.name}' are both given to "
-                f"{channel.muscle}; give it to one of them."
-            )
         if channel.muscle:
-            taken[channel.muscle] = channel.name
+            claims.setdefault(channel.muscle, []).append(channel)
+    for members in claims.values():
+        if len(members) > 1 and not is_pair(members):
+            raise EiferError(twice(members))
 
 
 def _percent(channels: list[Channel], factors: np.ndarray) -> list[str]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..muscle_names import match_name, match_names
+from ..muscle_names import Match, is_half, match_name, match_names
 from .blocks import LOOK
 from .types import Channel, Kind
 
@@ -112,7 +112,8 @@ def hugs_zero(x: np.ndarray) -> bool:
 def guess_kind(name: str, unit: str, column: np.ndarray, rate: float | None) -> Guess:
     """Kind of one channel from its name, its unit, its numbers [n] and its rate in Hz."""
     x = excerpt(column)
-    muscle = match_name(name).muscle
+    match = match_name(name)
+    muscle = match.muscle or match.site
     if _EVENT_NAME.search(name) and (muscle is None or _is_switch(x)):
         return Guess(Kind.EVENT, False)
     if (_OTHER_NAME.search(name) and muscle is None) or _MOTION_NAME.search(name):
@@ -195,28 +196,57 @@ def suitability(kind: Kind, rate: float | None) -> int:
 def assign_muscles(
     channels: Sequence[Channel], rates: Sequence[float | None]
 ) -> tuple[list[Channel], list[str]]:
-    """Channels with their muscle set by name, and notes on what was doubtful or left over.
+    """Channels with muscle or electrode site set by name, and notes on what was doubtful or left over.
 
-    A muscle that is already set (by the caller) stays and is not given to another channel.
+    Two raw channels that name the electrodes of one bipolar pair both get the muscle. A muscle that
+    is already set (by the caller) stays and is not given to another channel.
     """
     taken = {c.muscle for c in channels if c.muscle}
     ranks = [-1 if c.muscle else suitability(c.kind, rate) for c, rate in zip(channels, rates, strict=True)]
-    matches = match_names([c.name for c in channels], ranks)
-    result, sideless, spare = [], [], []
-    for channel, match, rank in zip(channels, matches, ranks, strict=True):
+    names = [c.name for c in channels]
+    matches = match_names(names, ranks, [c.kind is Kind.RAW for c in channels])
+    result = []
+    for channel, match in zip(channels, matches, strict=True):
         if match.channel and match.channel not in taken:
             channel = replace(channel, muscle=match.channel, doubtful=channel.doubtful or match.doubtful)
-            if match.side is None:
-                sideless.append(channel.name)
-        elif rank >= 0 and match_name(channel.name).muscle:
-            spare.append(channel.name)
+        elif match.site and channel.kind is not Kind.ACTIVATION:
+            channel = replace(channel, site=match.site, doubtful=channel.doubtful or match.doubtful)
         result.append(channel)
-    notes = []
-    if sideless:
-        notes.append(f"No side is named for {_listed(sideless)}: taken as left, please check.")
-    if spare:
-        notes.append(f"Left without a muscle, because another channel serves it better: {_listed(spare)}.")
-    return result, notes
+    return result, _naming_notes(result, matches, ranks)
+
+
+def _naming_notes(channels: Sequence[Channel], matches: Sequence[Match], ranks: Sequence[int]) -> list[str]:
+    """What the user should know about how names became muscles."""
+    mine = [
+        (c, m, match_name(c.name)) for c, m, rank in zip(channels, matches, ranks, strict=True) if rank >= 0
+    ]
+    owners: dict[str, list[str]] = {}
+    for c, m, _ in mine:
+        if c.muscle and m.channel == c.muscle:
+            owners.setdefault(c.muscle, []).append(c.name)
+    pairs = [" \u2212 ".join(names) for names in owners.values() if len(names) == 2]
+    alone = [names[0] for names in owners.values() if len(names) == 1]
+    halves = [c.name for c, m, _ in mine if c.name in alone and m.channel and is_half(m, bool(pairs))]
+    sideless = [c.name for c, m, _ in mine if c.muscle and m.channel == c.muscle and m.side is None]
+    spare = [c.name for c, m, own in mine if own.muscle and not c.muscle and not m.remark]
+    sites = [c for c, _, _ in mine if c.site]
+    unsure = [c.name for c in sites if c.doubtful]
+    told = {
+        "No side is named for {}: taken as left, please check.": sideless,
+        "Read as the two electrodes of bipolar channels: {}.": pairs,
+        "One electrode of a pair, used alone because the other is missing: {}.": halves,
+        "Left without a muscle, because another channel serves it better: {}.": spare,
+        "None of the eleven muscles, so it drives nothing: {}.": [
+            c.name for c, m, _ in mine if m.remark == "other"
+        ],
+        "This could be several muscles, please choose: {}.": [
+            c.name for c, m, _ in mine if m.remark == "open"
+        ],
+        "Taken for Kuramoto positions, although they could be counted electrodes; please check: {}.": unsure,
+        "Not taken for Kuramoto positions, because the numbers do not fit; if they are, call them K1 to K24: "
+        "{}.": [c.name for c, m, _ in mine if m.remark == "numbered"],
+    }
+    return [sentence.format(_listed(names)) for sentence, names in told.items() if names]
 
 
 def to_microvolts(
