@@ -95,6 +95,8 @@ def with_choices(recording: Recording, choices: tuple[ChannelChoice, ...]) -> Re
         streams[choice.stream][choice.column] = replace(
             channel,
             muscle=None if choice.muted else choice.muscle,
+            site=None if choice.muted else channel.site,
+            site=None if choice.muted or choice.muscle else channel.site,
             kind=choice.kind or channel.kind,
             doubtful=False,
         )
@@ -112,7 +114,7 @@ def process_recording(recording: Recording, settings: TakeSettings) -> Activatio
     from . import signals
 
     chosen = with_choices(recording, settings.choices)
-    if not any(channel.muscle for stream in chosen.streams for channel in stream.channels):
+    if not any(channel.muscle or channel.site for stream in chosen.streams for channel in stream.channels):
         raise EiferError(
             "No channel of the recording has a muscle; choose one for at least one channel in the list."
         )

@@ -23,7 +23,7 @@ from .envelope import Block, interpolate, window_means
 from .filters import GOOD_RATE, band, mains_lines, sections
 from .layout import Layout, lay_out
 from .montage import Lead
-from .normalise import Level, Scale, apply, contracts, scales
+from .normalise import Level, Scale, apply, contracts, scales, usable_segments
 from .quality import Findings, Verdict, judge
 from .settings import ChainSettings, Part
 from .source import Survey, source_of, survey
@@ -73,10 +73,10 @@ def process(
     leads = tuple(lead for lead in leads if recording.streams[lead.stream].rate is not None)
     if not leads:
         raise EiferError("The recording has no muscle channel; give at least one channel a muscle.")
+    span = _span(recording, leads)
+    settings = usable_segments(settings, span)
     delay = settings.delay_ms * 1e-3 if settings.dynamics else 0.0
-    layout = lay_out(
-        fps, _span(recording, leads), offset=offset, frames=frames, parts=parts, pause_s=pause_s, delay=delay
-    )
+    layout = lay_out(fps, span, offset=offset, frames=frames, parts=parts, pause_s=pause_s, delay=delay)
     notes = list(layout.notes)
     traces = []
     for number, stream in enumerate(recording.streams):

@@ -6,10 +6,12 @@ then comes from the population (`muscles.MUSCLES`), which the result says.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from ..errors import EiferError
 from ..muscles import CHANNEL_COUNT, MUSCLE_OF_CHANNEL, MUSCLES, OTHER_SIDE
 from .settings import ChainSettings
 
@@ -43,13 +45,19 @@ class Scale(NamedTuple):
 def measure(
     envelope: np.ndarray, seconds: np.ndarray, step_s: float, settings: ChainSettings
 ) -> Level | None:
-    """Levels of a finely sampled envelope [m] at times [m], a value every `step_s`; None if empty."""
+    """Levels of a finely sampled envelope [m] at times [m], a value every `step_s`; None if empty.
+
+    A channel without a value in the marked segments is measured over the whole recording.
+    """
     known = np.isfinite(envelope)
-    rest_part = envelope[known & _within(seconds, settings.rest_segments)]
-    top_part = envelope[known & _within(seconds, settings.maximum_segments)]
-    if len(rest_part) == 0 or len(top_part) == 0:
+    envelope = envelope.astype(np.float64)
+    marked_rest = known & _within(seconds, settings.rest_segments)
+    marked_top = known & _within(seconds, settings.maximum_segments)
+    rest_part = envelope[marked_rest if marked_rest.any() else known]
+    top_part = envelope[marked_top if marked_top.any() else known]
+    if len(rest_part) == 0:
         return None
-    if settings.rest_segments:
+    if settings.rest_segments and marked_rest.any():
         rest = float(np.median(rest_part))
         deviation = 1.4826 * float(np.median(np.abs(rest_part - rest)))
         threshold = rest + _THRESHOLD_SDS * deviation
@@ -61,6 +69,33 @@ def measure(
     held = int(np.clip(held, 1, max(1, len(top_part) // 10)))
     maximum = float(np.partition(top_part, len(top_part) - held)[len(top_part) - held])
     return Level(rest, min(threshold, 2.0 * rest) if rest > 0 else threshold, maximum)
+
+
+def usable_segments(settings: ChainSettings, span: tuple[float, float]) -> ChainSettings:
+    """Settings whose marked segments lie in the recording (`span`: its first and last second).
+
+    Each loses half a window at both ends, where the envelope looks beyond it. Raises EiferError if
+    segments are marked and none of them is long enough and within the recording.
+    """
+    half = settings.window_ms * 0.5e-3
+    kept = {}
+    for name, what in (("rest_segments", "rest"), ("maximum_segments", "maximum")):
+        segments = getattr(settings, name)
+        inside = [(max(start, span[0] - half), min(end, span[1] + half)) for start, end in segments]
+        long = tuple((start + half, end - half) for start, end in inside if end - start > 3.0 * half)
+        if segments and not long:
+            start, end = segments[0]
+            outside = end <= span[0] or start >= span[1]
+            why = (
+                f"lies outside of the recording, which lasts from {span[0]:.2f} to {span[1]:.2f} s"
+                if outside
+                else f"is too short for the envelope's window of {settings.window_ms:g} ms"
+            )
+            raise EiferError(
+                f"The {what} segment from {start:.2f} to {end:.2f} s {why}; mark another one, or none."
+            )
+        kept[name] = long
+    return replace(settings, **kept)
 
 
 def _within(seconds: np.ndarray, segments: tuple[tuple[float, float], ...]) -> np.ndarray:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ..errors import EiferError
 from ..muscles import CHANNEL_COUNT, CHANNELS, OTHER_SIDE, channel_index
-from ..recordings.types import Kind, Recording
+from ..recordings.types import Kind, Recording, Stream
+from . import montage
 from .activation import Activation, ChannelQuality, Status, check_frames
 from .normalise import Level, apply, contracts, scales
 from .settings import ChainSettings, Part
@@ -27,18 +28,21 @@ def pose_values(
     differences are noise.
     """
     stream = next((s for s in recording.streams if s.rate is None), None)
-    if stream is None or not any(c.muscle for c in stream.channels):
+    if stream is None or not any(c.muscle or c.site for c in stream.channels):
         raise EiferError("The recording has no table of poses with a muscle; give its columns their muscles.")
     rows = len(stream.samples)
     amplitude = np.full((rows, CHANNEL_COUNT), np.nan, dtype=np.float32)
     source: dict[int, str] = {}
     fixed = np.zeros(CHANNEL_COUNT, dtype=bool)
+    explained = np.zeros(CHANNEL_COUNT)
     for column, channel in enumerate(stream.channels):
         if channel.muscle and channel.muscle not in muted and channel.kind not in (Kind.EVENT, Kind.OTHER):
             i = channel_index(channel.muscle)
             amplitude[:, i] = np.maximum(stream.samples[:, column], 0.0)
             source[i] = channel.name
             fixed[i] = channel.kind is Kind.ACTIVATION
+    for i, column, share, name in _inferred(stream, {CHANNELS[i] for i in source} | set(muted)):
+        amplitude[:, i], explained[i], source[i] = column, share, name
     levels = [_level(amplitude, i, rows) for i in range(CHANNEL_COUNT)]
     scale = scales(levels, np.zeros(CHANNEL_COUNT, dtype=bool), settings)
     values = np.full_like(amplitude, np.nan)
@@ -55,6 +59,9 @@ def pose_values(
         elif not fixed[i] and not contracts(levels[i], settings):
             text = "It differs too little between the poses to be told from noise and stays near rest."
             quality.append(ChannelQuality(name, source[i], Status.CHECK, text, prior=True))
+        elif explained[i] > 0:
+            text = montage.inferred(float(explained[i]))
+            quality.append(ChannelQuality(name, source[i], Status.CHECK, text))
         elif missing:
             quality.append(
                 ChannelQuality(name, source[i], Status.CHECK, f"Missing in {missing} of {rows} poses.")
@@ -62,6 +69,22 @@ def pose_values(
         else:
             quality.append(ChannelQuality(name, source[i], Status.GOOD, "Measured in every pose."))
     return amplitude, values, stream.labels, tuple(quality)
+
+
+def _inferred(stream: Stream, taken: set[str]) -> Iterator[tuple[int, np.ndarray, float, str]]:
+    """(index, levels [poses], share explained, source) of muscles that the table's sites tell of."""
+    columns = [
+        k for k, c in enumerate(stream.channels) if c.site and not c.muscle and c.kind is not Kind.OTHER
+    ]
+    if not columns:
+        return
+    sites = [stream.channels[k].site or "" for k in columns]
+    values = np.maximum(np.asarray(stream.samples)[:, columns], 0.0)
+    mapping = montage.spatial_map(sites, montage.site_rest(values))
+    levels, explained = montage.muscles_of_sites(sites, values, mapping)
+    for i, name in enumerate(CHANNELS):
+        if name not in taken and np.isfinite(levels[:, i]).any():
+            yield i, levels[:, i], float(explained[i]), f"{len(sites)} electrode positions"
 
 
 def _level(amplitude: np.ndarray, i: int, rows: int) -> Level | None:

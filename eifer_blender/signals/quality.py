@@ -117,17 +117,17 @@ def find(
     """Findings on each lead of a raw stream; band `low`..`high` Hz."""
     spread = survey.spread
     twins = _twins(kept, names)
+    hum, drift = _impurities(raw, low, high)
+    residue, _ = _impurities(filtered, low, high)
     result = []
     for k in range(len(names)):
         missing = 1.0 - float(spread.known[k]) / max(survey.source.rows, 1)
         if spread.known[k] < 64 or len(raw.frequency) == 0:
             result.append(Findings(missing, float(spread.clipped[k]), aliased=aliased))
             continue
-        hum, drift = _impurities(raw.frequency, raw.density[k], low, high)
-        residue, _ = _impurities(filtered.frequency, filtered.density[k], low, high)
         cell = int(np.argmax(spread.clipped_cells[:, k]))
         hard = float(spread.clipped[k])
-        clean = hard < CLIPPED_CHECK and hum < MAINS_CHECK and drift < 1.0
+        clean = hard < CLIPPED_CHECK and hum[k] < MAINS_CHECK and drift[k] < 1.0
         result.append(
             Findings(
                 missing,
@@ -137,9 +137,9 @@ def find(
                 _soft(look, k, spread.low[k] - spread.mean[k], spread.high[k] - spread.mean[k])
                 if clean
                 else 0.0,
-                hum,
-                residue,
-                drift,
+                float(hum[k]),
+                float(residue[k]),
+                float(drift[k]),
                 twins[k],
                 aliased=aliased,
             )
@@ -147,27 +147,27 @@ def find(
     return result
 
 
-def _impurities(frequency: np.ndarray, density: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    """(mains hum, power below 5 Hz), both over the power in the band."""
-    in_band = (frequency >= low) & (frequency <= high)
-    band_power = float(density[in_band].sum())
-    hum = 0.0
+def _impurities(look: Spectra, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """(mains hum, power below 5 Hz) of each lead, both over the power in the band."""
+    frequency, density = look
+    band_power = density[:, (frequency >= low) & (frequency <= high)].sum(1)
+    floor = np.where(band_power > 0, band_power, 1.0)
+    hum = np.zeros(len(density))
     for mains in (50.0, 60.0):
         lines = np.arange(mains, min(high, 4.5 * mains), mains)
-        hum = max(hum, sum(_line(frequency, density, line) for line in lines))
-    drift = float(density[frequency < 5.0].sum())
-    floor = band_power if band_power > 0 else 1.0
-    return hum / floor, drift / floor
+        hum = np.maximum(hum, sum((_line(look, line) for line in lines), np.zeros(len(density))))
+    return hum / floor, density[:, frequency < 5.0].sum(1) / floor
 
 
-def _line(frequency: np.ndarray, density: np.ndarray, line: float) -> float:
-    """Power of a line above its surroundings, if it stands out from them."""
-    distance = np.abs(frequency - line)
-    near, around = density[distance <= 1.0], density[(distance > 2.0) & (distance < 8.0)]
-    if len(near) == 0 or len(around) == 0:
-        return 0.0
-    base = float(np.median(around))
-    return float(np.maximum(near - base, 0.0).sum()) if near.max() > 5.0 * base else 0.0
+def _line(look: Spectra, line: float) -> np.ndarray:
+    """Power [leads] of a line above its surroundings, 0 where it does not stand out from them."""
+    distance = np.abs(look.frequency - line)
+    near, around = look.density[:, distance <= 1.0], look.density[:, (distance > 2.0) & (distance < 8.0)]
+    if near.shape[1] == 0 or around.shape[1] == 0:
+        return np.zeros(len(look.density))
+    base = np.median(around, axis=1, keepdims=True)
+    power = np.maximum(near - base, 0.0).sum(1)
+    return np.where(near.max(1) > 5.0 * base[:, 0], power, 0.0)
 
 
 def _soft(look: list[np.ndarray], lead: int, low: float, high: float) -> float:
