@@ -162,7 +162,7 @@ def test_numbers_of_event_columns():
     assert guess_kind("CH9", "", few(1, 2, 4), 1000.0).kind is Kind.EVENT
     assert guess_kind("", "", few(*range(1, 9), n=6000), 1000.0).kind is Kind.EVENT
     assert guess_kind("CH9", "", few(*range(10, 20), n=8000), 1000.0).kind is Kind.EVENT
-    for name in ("onset zygomaticus left", "Zyg li trigger", "Corrugator event"):
+    for name in ("onset zygomaticus left", "Zyg li trigger", "TTL Zyg"):
         assert guess_kind(name, "", few(1), 1000.0).kind is Kind.EVENT
 
 

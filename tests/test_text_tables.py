@@ -348,7 +348,9 @@ def test_prose_below_the_rows_that_does_not_end_is_no_footer(write):
 
 
 @pytest.mark.parametrize("far", [10, 390])
-def test_the_line_of_a_mistake_is_counted_in_the_file(write, far):
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_the_line_of_a_mistake_is_counted_in_the_file(write, monkeypatch, far, size):
+    monkeypatch.setattr(rows, "_READ_BYTES", size)
     body = timed(noise(), 1000)
     body[5:5] = ["", "# note", "   "]
     body[far] += ",7,8"
