@@ -95,7 +95,6 @@ def with_choices(recording: Recording, choices: tuple[ChannelChoice, ...]) -> Re
         streams[choice.stream][choice.column] = replace(
             channel,
             muscle=None if choice.muted else choice.muscle,
-            site=None if choice.muted else channel.site,
             site=None if choice.muted or choice.muscle else channel.site,
             kind=choice.kind or channel.kind,
             doubtful=False,
