@@ -62,7 +62,7 @@ def needs_recording(context: bpy.types.Context) -> str:
     if reason:
         return reason
     recording = context.scene.eifer.recording
-    if not any(channel.muscle != NO_MUSCLE and not channel.mute for channel in recording.channels):
+    if not any((c.muscle != NO_MUSCLE or c.site) and not c.mute for c in recording.channels):
         return "No channel has a muscle; choose one in the channel list"
     return ""
 

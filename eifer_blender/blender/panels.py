@@ -135,6 +135,14 @@ class EIFER_PT_notes(_Panel, bpy.types.Panel):
             _wrapped(self.layout, context, note, "DOT")
 
 
+def _is_paired(channels: bpy.types.bpy_prop_collection, item: bpy.types.PropertyGroup) -> bool:
+    """Whether the channel and another one are the electrodes of one bipolar channel."""
+    if item.muscle == NO_MUSCLE or item.mute or item.kind != "RAW":
+        return False
+    same = (c for c in channels if c.muscle == item.muscle and c.stream == item.stream and not c.mute)
+    return sum(c.kind == "RAW" for c in same) == 2
+
+
 class EIFER_UL_channels(bpy.types.UIList):
     """Name, muscle, quality and mute of each channel."""
 
@@ -144,14 +152,21 @@ class EIFER_UL_channels(bpy.types.UIList):
         name="Only muscles", description="Hide channels that drive nothing", default=False
     )
 
-    def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index) -> None:  # noqa: ANN001
+    def draw_item(self, _context, layout, data, item, _icon, _active_data, _active_property, _index) -> None:  # noqa: ANN001
         """Draw one row."""
         row = layout.row(align=True)
-        row.active = not item.mute and item.muscle != NO_MUSCLE
+        row.active = not item.mute and bool(item.muscle != NO_MUSCLE or item.site)
         split = row.split(factor=0.34, align=True)
-        split.label(text=item.name)
+        split.label(text=item.name, translate=False)
         right = split.row(align=True)
-        right.prop(item, "muscle", text="", emboss=False)
+        if item.site and item.muscle == NO_MUSCLE:
+            name = right.row(align=True)
+            name.active = False
+            name.prop_menu_enum(item, "muscle", text=f"Kuramoto {item.site}")
+        else:
+            right.prop(item, "muscle", text="", emboss=False)
+        if _is_paired(data.channels, item):
+            right.label(text="", icon="LINKED")
         doubtful = item.doubtful and item.muscle == item.found_muscle and item.muscle != NO_MUSCLE
         right.label(text="", icon="QUESTION" if doubtful else _STATUS_ICONS[item.status])
         right.prop(item, "mute", text="", emboss=False, icon="HIDE_ON" if item.mute else "HIDE_OFF")
@@ -171,7 +186,7 @@ class EIFER_UL_channels(bpy.types.UIList):
         flags = [
             self.bitflag_filter_item
             if wanted in f"{item.name} {item.muscle}".lower()
-            and not (self.use_filter_unused and item.muscle == NO_MUSCLE)
+            and not (self.use_filter_unused and item.muscle == NO_MUSCLE and not item.site)
             else 0
             for item in items
         ]
@@ -204,12 +219,17 @@ class EIFER_PT_channels(_Panel, bpy.types.Panel):
             column.prop(
                 item, "kind", text=f"Kind ({_UNITS.get(item.unit, item.unit)})" if item.unit else "Kind"
             )
+            if item.site and item.muscle == NO_MUSCLE:
+                text = f"Kuramoto position {item.site}: muscles are inferred from it and the others."
+                _wrapped(layout, context, text, "INFO")
             if item.doubtful:
                 _wrapped(
                     layout, context, "The muscle or kind is a guess from the name; please check.", "QUESTION"
                 )
-            if item.reason:
-                _wrapped(layout, context, item.reason, _STATUS_ICONS[item.status])
+            for number, reason in enumerate(item.reason.splitlines()):
+                _wrapped(layout, context, reason, _STATUS_ICONS[item.status] if number == 0 else "BLANK1")
+        if stored.inferred:
+            _wrapped(layout, context, stored.inferred, "INFO")
         layout.operator("eifer.reset_channels", icon="LOOP_BACK")
 
 

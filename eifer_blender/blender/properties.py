@@ -122,6 +122,7 @@ class EIFER_PG_channel(bpy.types.PropertyGroup):
     unit: StringProperty()
     found_muscle: StringProperty(description="What the name said, to tell a choice from a guess")
     found_kind: StringProperty()
+    site: StringProperty(description="Electrode position that muscles are inferred from, where it has none")
     doubtful: BoolProperty(description="The muscle or the kind is a guess")
     muscle: EnumProperty(
         name="Muscle",
@@ -312,6 +313,7 @@ class EIFER_PG_recording(bpy.types.PropertyGroup):
     stream_count: IntProperty(description="Streams in the file; not all need to be open")
     channels: CollectionProperty(type=EIFER_PG_channel)
     active_channel: IntProperty()
+    inferred: StringProperty(description="Muscles that come from electrode positions, one sentence")
     marks: CollectionProperty(type=EIFER_PG_mark)
     active_mark: IntProperty()
     marks_total: IntProperty(description="Marks in the file; the list holds no more than fit")

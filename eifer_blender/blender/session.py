@@ -11,15 +11,18 @@ from functools import lru_cache
 from pathlib import Path
 
 import bpy
+import numpy as np
 from bpy.app.handlers import persistent
 
-from .. import mapping, pipeline, signals
+from .. import mapping, muscles, pipeline, signals
+from ..electrodes import SITES
 from ..errors import EiferError
 from ..heads.default import load_default_head
 from ..heads.head import ParametricHead
 from ..pipeline import ChannelChoice, Progress, TakeData, TakeSettings
 from ..recordings import marks
 from ..recordings.types import Kind, Recording
+from ..signals.montage import spatial_map
 from . import head_object, segments, sources, takes
 from .properties import NO_MUSCLE
 from .sources import OpenOptions
@@ -156,7 +159,7 @@ def close(scene: bpy.types.Scene) -> None:
     stored.channels.clear()
     stored.marks.clear()
     sources.drop()
-    for name in ("filepath", "options", "sha256", "format", "summary", "notes"):
+    for name in ("filepath", "options", "sha256", "format", "summary", "notes", "inferred"):
         setattr(stored, name, "")
 
 
@@ -170,6 +173,7 @@ def _fill_channels(stored: bpy.types.PropertyGroup, recording: Recording) -> Non
             item.unit = channel.unit
             item.found_muscle = channel.muscle or NO_MUSCLE
             item.found_kind = channel.kind.name
+            item.site = channel.site or ""
             item.doubtful = channel.doubtful
     reset_channels(stored)
     stored.active_channel = 0
@@ -194,12 +198,15 @@ def _filling(stored: bpy.types.PropertyGroup) -> Iterator[None]:
 
 def _summary(recording: Recording) -> str:
     muscles_found = {c.muscle for s in recording.streams for c in s.channels if c.muscle}
-    stream = max(recording.streams, key=lambda s: sum(bool(c.muscle) for c in s.channels))
+    sites = {c.site for s in recording.streams for c in s.channels if c.site}
+    stream = max(recording.streams, key=lambda s: sum(bool(c.muscle or c.site) for c in s.channels))
     count = len(stream.samples)
     if stream.rate is None:
         extent = f"{count} pose{'s' if count != 1 else ''}"
     else:
         extent = f"{count / stream.rate:.1f} s at {stream.rate:g} Hz"
+    if sites and not muscles_found:
+        return f"{extent}, {len(sites)} of {len(SITES)} Kuramoto positions"
     return f"{extent}, {len(muscles_found)} of 22 muscles"
 
 
@@ -215,7 +222,23 @@ def show_quality(scene: bpy.types.Scene, measured: Measured) -> None:
     for item in stored.channels:
         quality = by_muscle.get(item.muscle)
         item.status = quality.status.upper() if quality and not item.mute else "UNKNOWN"
-        item.reason = quality.reason if quality else ""
+        item.reason = "\n".join(quality.reasons or (quality.reason,)) if quality else ""
+    stored.inferred = _inferred(stored, activation)
+
+
+def _inferred(stored: bpy.types.PropertyGroup, activation: signals.Activation) -> str:
+    """The muscles that come from electrode positions, and how much of each can be told from them."""
+    recorded = {item.muscle for item in stored.channels if not item.mute}
+    sites = [i.site for i in stored.channels if i.site and i.muscle == NO_MUSCLE and not i.mute]
+    made = [q.channel for q in activation.quality if q.source and q.channel not in recorded]
+    if not sites or not made:
+        return ""
+    explained = spatial_map(sites, np.zeros(len(sites))).explained
+    shares = [f"{muscles.short_label(n)} {100 * explained[muscles.channel_index(n)]:.0f} %" for n in made]
+    return (
+        f"{len(made)} muscles are inferred from {len(sites)} positions. Share of each that can be told: "
+        f"{', '.join(shares)}."
+    )
 
 
 def _misfits(scene: bpy.types.Scene) -> list[str]:
