@@ -91,7 +91,7 @@ def muscles_of_sites(
     gain = gains(sites)
     for known, start, end in zip(patterns, [0, *ends[:-1]], ends, strict=True):
         weights, explained = (mapping.weights, mapping.explained) if known.all() else _posterior(gain, known)
-        clear = explained >= np.maximum(LEAST_EXPLAINED, 0.2 * mapping.explained)
+        clear = explained >= LEAST_EXPLAINED
         members = order[start:end]
         power = np.maximum(values[np.ix_(members, known)] ** 2 - mapping.rest_uv[known] ** 2, 0.0)
         level = np.sqrt(np.maximum(power @ weights[:, known].T, 0.0) + mapping.floor_uv**2)
