@@ -3,7 +3,10 @@
 import io
 import re
 import struct
+import sys
+import tarfile
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -526,8 +529,6 @@ def doubles(values):
 
 
 def packed(content, declared=None):
-    import zlib
-
     if declared is not None:
         content = content[:4] + struct.pack("<I", declared) + content[8:]
     data = zlib.compress(content)
@@ -600,8 +601,6 @@ def test_matlab_too_large_for_memory_is_refused_early(tmp_path):
 
 
 def test_matlab_7_3_and_hdf5_without_h5py_say_what_to_do(write, monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "h5py", None)
     content = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512) + b"\x89HDF\r\n\x1a\n" + bytes(2000)
     assert "-v7" in said(write(content, "a.mat"))
@@ -965,3 +964,167 @@ def test_c3d_channels_without_a_label_are_numbered(write):
 def test_damaged_c3d(write, damage, keep, machine, form):
     content = c3d_bytes(emg(500), frames=50, machine=machine, form=form)
     opens_or_refuses(write(damaged(content, damage, max(keep, 0.5), 1600), "a.c3d"))
+
+
+# --- OTB+ and OTB4 --------------------------------------------------------------------------------
+
+
+def tar_bytes(**files):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name.replace("__", "."))
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def int24(values):
+    return np.ascontiguousarray(values.astype("<i4").reshape(-1, 1)).view(np.uint8)[:, :3].tobytes()
+
+
+def otb_xml(device="QUATTROCENTO", bits=16, gain=150, rate=2048, channels=5, muscle=True):
+    emg_names = [("Zygomaticus", "Left"), ("Corrugator", "Right"), ("Größe", "Not defined")]
+    described = "".join(
+        f'<Channel Index="{i}" ID="BP{i}" Muscle="{m if muscle else "Not defined"}" Side="{s}" Gain="1"/>'
+        for i, (m, s) in enumerate(emg_names)
+    )
+    return (
+        f'<?xml version="1.0" encoding="utf-8"?><Device Name="{device};x" SampleFrequency="{rate}" '
+        f'DeviceTotalChannels="{channels}" ad_bits="{bits}"><Channels>'
+        f'<Adapter ID="AD8x2JD" Gain="{gain}" ChannelStartIndex="0">{described}</Adapter>'
+        f'<Adapter ID="Direct connection" Gain="0.5" ChannelStartIndex="3">'
+        f'<Channel Index="0" ID="AUX 1" Gain="1"/></Adapter>'
+        f'<Adapter ID="AdapterControl" Gain="1" ChannelStartIndex="4">'
+        f'<Channel Index="0" ID="Ramp" Gain="1"/></Adapter>'
+        f"</Channels></Device>"
+    ).encode()
+
+
+MARKERS = (
+    b"<ArrayOfMarker><Marker><Milliseconds>1500</Milliseconds><Description>smile</Description></Marker>"
+    b"</ArrayOfMarker>"
+)
+PATIENT = b"<Patient><family_name>Mustermann</family_name><first_name>Erika</first_name></Patient>"
+
+
+def otb_values(n=4000, bits=16):
+    return np.random.default_rng(5).integers(-(2 ** (bits - 4)), 2 ** (bits - 4), (n, 5))
+
+
+def otb_bytes(values=None, **options):
+    values = otb_values(bits=options.get("bits", 16)) if values is None else values
+    data = int24(values) if options.get("bits") == 24 else values.astype("<i2").tobytes()
+    return tar_bytes(
+        patient__xml=PATIENT, take__sig=data, take__xml=otb_xml(**options), markers_0__xml=MARKERS
+    )
+
+
+@pytest.mark.parametrize(
+    ("device", "bits", "gain", "microvolts"),
+    [
+        ("QUATTROCENTO", 16, 150, 5 / 2**16 / 150 * 1e6),
+        ("QUATTROCENTO", 16, 1, 5 / 2**16 / 150 * 1e6),
+        ("DUE+", 16, 202, 3.3 / 2**16 / 202 * 1e6),
+        ("SESSANTAQUATTRO", 16, 1, 4.8 / 2**16 / 256 * 1e6),
+        ("SESSANTAQUATTRO", 24, 1, 4.8 / 2**24 * 1e6),
+        ("EMG-USB2", 16, 2000, 5 / 2**16 / 2000 * 1e6),
+    ],
+)
+def test_otb_values_names_and_markers(write, device, bits, gain, microvolts):
+    values = otb_values(bits=bits)
+    path = write(otb_bytes(values, device=device, bits=bits, gain=gain), "take.otb+")
+    recording = open_recording(path, units=["mV", "mV", "mV", "V", ""])
+    (stream,) = recording.streams
+    assert recording.format == "OTB+" and stream.rate == 2048 and isinstance(stream.samples, BlockSamples)
+    assert muscles(recording) == ["zygomaticus_l", "corrugator_supercilii_r", None, None, None]
+    assert [c.name for c in stream.channels] == [
+        "Zygomaticus Left",
+        "Corrugator Right",
+        "Größe",
+        "AUX 1",
+        "Ramp",
+    ]
+    assert [c.kind for c in stream.channels][3:] == [Kind.OTHER, Kind.OTHER]
+    np.testing.assert_allclose(np.asarray(stream.samples)[:, :3], values[:, :3] * microvolts, rtol=1e-5)
+    np.testing.assert_allclose(stream.samples[100:200, 3], values[100:200, 3] * 5 / 2**bits / 0.5, rtol=1e-5)
+    np.testing.assert_array_equal(stream.samples[:, 4], values[:, 4])
+    assert recording.annotations == (Annotation(1.5, 0.0, "smile"),)
+    assert "Mustermann" not in repr(recording) and "Erika" not in repr(recording)
+    assert inspect_recording(path).needs == ()
+
+
+def otb4_bytes(values, size=2, units="mV", path="a.sig"):
+    def track(title, first, count, gain, bits, control="false", labels=()):
+        shown = "".join(f"<ChannelRapresentation><Label>{n}</Label></ChannelRapresentation>" for n in labels)
+        return (
+            f"<TrackInfo><Title>{title}</Title><SubTitle>{title}</SubTitle><Device>Novecento+</Device>"
+            f"<SignalStreamPath>{path}</SignalStreamPath><AcquisitionChannel>{first}</AcquisitionChannel>"
+            f"<NumberOfChannels>{count}</NumberOfChannels><TotalChannelsInFile>5</TotalChannelsInFile>"
+            f"<SamplingFrequency>2000</SamplingFrequency><SampleSize>{size}</SampleSize><ADC_Nbits>{bits}</ADC_Nbits>"
+            f"<ADC_Range>2.4</ADC_Range><Gain>{gain}</Gain><UnitOfMeasurement>{units}</UnitOfMeasurement>"
+            f"<UnitOfMeasurementFactor>1000</UnitOfMeasurementFactor><IsControl>{control}</IsControl>"
+            f"<Channels>{shown}</Channels></TrackInfo>"
+        )
+
+    tracks = track("Gesicht", 0, 3, 4, 16, labels=["Zyg li", "Corr re", "7"])
+    tracks += track("Buffer", 3, 1, 1, 0, "true") + track("AUX", 4, 1, 1, 0)
+    xml = f"<ArrayOfTrackInfo>{tracks}</ArrayOfTrackInfo>".encode()
+    data = int24(values) if size == 3 else values.astype({2: "<i2", 4: "<i4", 8: "<f8"}[size]).tobytes()
+    return tar_bytes(Tracks_000__xml=xml, a__sig=data, DeviceParameters__xml=b"<DeviceParameters/>")
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_otb4(write, size):
+    values = otb_values()
+    recording = open_recording(write(otb4_bytes(values, size), "take.otb4"), units=["mV"] * 3 + ["", ""])
+    (stream,) = recording.streams
+    assert recording.format == "OTB4" and stream.rate == 2000
+    assert [c.name for c in stream.channels] == ["Zyg li", "Corr re", "Gesicht 7", "Buffer", "AUX"]
+    assert [c.kind for c in stream.channels][3:] == [Kind.OTHER, Kind.OTHER]
+    expected = values[:, :3] * 2.4 / 2**16 / 4 * 1e6
+    np.testing.assert_allclose(np.asarray(stream.samples)[:, :3], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (lambda: otb_bytes()[:-30_000], "cut off"),
+        (lambda: otb_bytes()[:600], "no samples"),
+        (lambda: otb_bytes(channels=3), "a channel"),
+        (lambda: otb_bytes(channels=10**7), "DeviceTotalChannels"),
+        (lambda: otb_bytes(rate="1e99"), "rate"),
+        (lambda: otb_bytes(bits=48), "6 bytes"),
+        (lambda: otb_bytes(otb_values()[:0]), "no samples"),
+        (lambda: tar_bytes(a__sig=bytes(1000)), "no XML"),
+        (lambda: tar_bytes(a__sig=bytes(1001), a__xml=otb_xml()), "whole rows"),
+        (lambda: tar_bytes(a__sig=bytes(1000), a__xml=b"<Device>"), "unreadable"),
+        (lambda: tar_bytes(a__sig=bytes(1000), a__xml=b"<!DOCTYPE a><Device/>"), "unreadable"),
+        (lambda: tar_bytes(a__sig=bytes(1000), a__xml=bytes(5_000_000)), "too long"),
+        (lambda: otb4_bytes(otb_values(), path="other.sig"), "missing"),
+        (lambda: otb4_bytes(otb_values(), size=8)[:-30_000], "cut off"),
+    ],
+)
+def test_otb_that_lies_is_refused(write, content, part):
+    assert part in said(write(content(), "take.otb+"))
+
+
+def test_tar_of_something_else_is_no_recording(write):
+    said(write(tar_bytes(readme__txt=b"hello"), "a.tar"))
+
+
+def test_otb_that_changes_behind_our_back_is_noticed(write):
+    path = write(otb_bytes(), "take.otb+")
+    samples = open_recording(path).streams[0].samples
+    with path.open("r+b") as file:
+        file.truncate(3000)
+    with pytest.raises(EiferError, match="changed"):
+        samples[3000:]
+
+
+@fuzzing
+@given(damages, st.floats(0, 1), st.booleans())
+def test_damaged_otb(write, damage, keep, newer):
+    values = otb_values(300)
+    content = otb4_bytes(values) if newer else otb_bytes(values)
+    opens_or_refuses(write(damaged(content, damage, max(keep, 0.5), len(content)), "take.otb+"))

@@ -10,6 +10,8 @@ FILE_EXTENSIONS = (
     ".bdf",
     ".vhdr",
     ".xdf",
+    ".otb+",
+    ".otb4",
     ".mat",
     ".set",
     ".h5",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import EiferError
-from .binary import to_float32
+from .binary import MOST_BYTES, to_float32
 from .blocks import BlockSamples
 from .channels import make_channels
 from .clock import TIME_UNITS, even_clock
@@ -28,6 +28,7 @@ TIME_NAME = re.compile(
     re.IGNORECASE,
 )
 _MUSCLE_STREAM = re.compile(r"emg|musc|muskel|myo", re.IGNORECASE)
+_LARGEST_TIME = 1e19  # nanoseconds since 1970
 _MOST_POSES = 2000
 _MOST_CHANNELS = 4096
 _FRAME_RATE = 30.0  # of the MMM and MaM data sets
@@ -42,6 +43,7 @@ class Signals:
     times: seconds of the rows float64 [n], where the file gives them; uneven ones are put on an
         even grid, so `samples` must be an array then. `time_unit` as in `clock.even_clock`.
     exact: a column of `BlockSamples` as float64.
+    kinds: what the file itself says that a column is, None where it leaves it open.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Signals:
     times: np.ndarray | None = None
     time_unit: str = ""
     exact: Callable[[int], np.ndarray] | None = None
+    kinds: tuple[Kind | None, ...] | None = None
 
     @property
     def columns(self) -> int:
@@ -119,7 +122,16 @@ def _with_clock(path: Path, signal: Signals, options: Options, notes: list[str])
     signal = _without_time_column(path, signal, options)
     if signal.times is None:
         return signal
+    with np.errstate(invalid="ignore"):
+        possible = np.abs(signal.times) < _LARGEST_TIME
+    signal = replace(signal, times=np.where(possible, signal.times, np.nan))
     if isinstance(signal.samples, BlockSamples) and not _even(signal.times):
+        needed = 12 * signal.samples.rows * signal.columns  # as read, on the grid, and between
+        if needed > MOST_BYTES:
+            raise EiferError(
+                f"The rows of '{path.name}' are not evenly spaced in time, and to put them on a grid needs "
+                f"{needed / 2**30:.1f} GiB of memory; split the file, or leave out its gaps."
+            )
         signal = replace(signal, samples=np.asarray(signal.samples))
     if isinstance(signal.samples, BlockSamples):
         few = np.zeros((len(signal.times), 1), dtype=np.float32)
@@ -145,6 +157,7 @@ def _without_time_column(path: Path, signal: Signals, options: Options) -> Signa
         samples=_columns(signal.samples, keep),
         names=None if signal.names is None else tuple(signal.names[i] for i in keep),
         units=None if signal.units is None else tuple(signal.units[i] for i in keep),
+        kinds=None if signal.kinds is None else tuple(signal.kinds[i] for i in keep),
         times=times,
         time_unit=unit,
         exact=None,
@@ -323,6 +336,9 @@ def _stream(
     samples = signal.samples if isinstance(signal.samples, BlockSamples) else to_float32(signal.samples)
     if poses and len(samples) > _MOST_POSES:
         raise EiferError(f"'{path.name}' has {len(samples)} rows, too many for poses; give its rate instead.")
+    if signal.kinds is not None:
+        given = per_channel(options.kinds, titles, "kind")
+        options = replace(options, kinds=[g or k for g, k in zip(given, signal.kinds, strict=True)])
     channels, samples, more = make_channels(
         titles, units, samples, None if poses else rate, options, poses or frame_aligned
     )

@@ -16,6 +16,7 @@ from .events import with_events
 from .matlab import is_matlab, open_matlab
 from .numpy_file import is_npy, is_npz, open_npy, open_npz
 from .options import Options, PerChannel
+from .otb import is_otb, open_otb
 from .table import open_text
 from .text import read_head
 from .types import Channel, Opened, Recording, Stream
@@ -47,6 +48,7 @@ def _formats() -> tuple[Format, ...]:
         Format(is_matlab, open_matlab),
         Format(is_xdf, open_xdf),
         Format(is_c3d, open_c3d),
+        Format(is_otb, open_otb),
         Format(is_brainvision, open_brainvision),
     )
 

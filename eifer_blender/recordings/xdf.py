@@ -27,7 +27,7 @@ from .binary import MOST_BYTES, to_float32
 from .clock import even_clock
 from .options import Options
 from .plain_xml import LONGEST_XML, parse_xml, text_of
-from .types import Annotation, Opened
+from .types import Annotation, Kind, Opened
 
 _MAGIC = b"XDF:"
 _FILE_HEADER, _STREAM_HEADER, _SAMPLES, _CLOCK, _BOUNDARY, _FOOTER = 1, 2, 3, 4, 5, 6
@@ -40,6 +40,10 @@ _MOST_MARKERS = 100_000
 _MOST_CHANNELS = 4096
 _LOOK_ROWS = 4096
 _MARKER_TYPE = re.compile(r"marker|event|stim|trigger|keyboard|annot|label", re.IGNORECASE)
+# Types that no amplifier gives its EMG; an EEG amplifier often does call it EEG.
+_NO_EMG = re.compile(
+    r"gaze|eye|pupil|mocap|motion|accel|gyro|imu|audio|video|temperature|position", re.IGNORECASE
+)
 _HALF_FRAME_S = 1 / 120  # a clock may stray so far from the nominal rate before the real one is taken
 
 
@@ -259,7 +263,8 @@ def _signals(
             return None
         rate, start, samples = clock.rate, clock.start, clock.samples
         notes += clock.notes
-    return Signals(stream.title, samples, stream.labels, stream.units, rate, start)
+    kinds = (Kind.OTHER,) * stream.channels if _NO_EMG.search(stream.kind) else None
+    return Signals(stream.title, samples, stream.labels, stream.units, rate, start, kinds=kinds)
 
 
 def _regular(
