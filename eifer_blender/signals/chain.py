@@ -31,6 +31,7 @@ from .traces import Trace, Traces
 from .zero_phase import design
 from .zero_phase import filter_blocks as filter_read
 
+_SMOOTH_VALUES = 180_000  # samples of rectified channels and envelopes that are read at once
 _SINGLE_PRECISION = 25.0  # largest sample over the RMS of the sEMG up to which float32 filters serve
 
 
@@ -307,7 +308,7 @@ def _smooth(
     known = np.zeros(len(leads))
 
     def blocks() -> Iterator[Block]:
-        size = max(1024, 1_000_000 // len(leads))
+        size = max(1024, _SMOOTH_VALUES // len(leads))
         known[:] = 0
         for start in range(0, rows, size):
             x = source.read(start, min(start + size, rows)).astype(np.float64)

@@ -37,13 +37,14 @@ def window_means(
             values = np.where(valid, values, 0.0)
             lost[first:last, touched] += _between(~valid[:, touched], edges)
         total[first:last] += _between(values, edges)
-    count = (high - low)[:, None] - lost
+    count = np.subtract((high - low).astype(np.float32)[:, None], lost, out=lost)
     # At the very ends of a recording half a window is all there is.
     inside = (centre > -0.5 - 1e-6) & (centre < rows - 0.5 + 1e-6)
-    enough = (count > 0.49 * width) & inside[:, None]
+    few = (count <= 0.49 * width) | ~inside[:, None]
+    count[few] = np.nan
+    np.divide(total, count, out=total)
     result = np.empty_like(total)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        result[order] = np.where(enough, total / count, np.nan)
+    result[order] = total
     return result
 
 

@@ -11,6 +11,7 @@ from .settings import ChainSettings
 LOWEST_RATE = 100.0  # Hz; below this a band-pass for sEMG makes no sense
 GOOD_RATE = 400.0  # Hz; below this the signal is aliased or most of it is lost
 _MOST_HARMONICS = 4
+_STANDS_OUT = 10.0  # power density of a mains line over that of its surroundings
 
 
 def band(settings: ChainSettings, rate: float) -> tuple[float, float, str]:
@@ -45,18 +46,22 @@ def find_mains(frequency: np.ndarray, density: np.ndarray, rate: float) -> tuple
     """Mains frequency and its harmonics that stand out in spectra density [channels, frequencies].
 
     A line counts if its power density is ten times that of its surroundings in the mean spectrum,
-    each channel scaled to unit power.
+    each channel scaled to unit power. Harmonics alone, which an amplifier's own notch leaves, must
+    stand out more.
     """
     if len(frequency) == 0:
         return ()
     total = density.sum(-1, keepdims=True)
     density = (density / np.where(total > 0, total, 1.0)).mean(0)
-    excess = {f: _excess(frequency, density, f) for f in (50.0, 60.0)}
-    mains = max(excess, key=lambda f: excess[f])
-    if excess[mains] < 10.0:
+    found = {}
+    for mains in (50.0, 60.0):
+        lines = [mains * k for k in range(1, _MOST_HARMONICS + 1) if k == 1 or mains * k < 0.9 * rate / 2]
+        found[mains] = {line: _excess(frequency, density, line) for line in lines}
+    mains = max(found, key=lambda f: (found[f][f] > _STANDS_OUT, max(found[f].values())))
+    above = found[mains]
+    if above[mains] <= _STANDS_OUT and max(above.values()) <= 3 * _STANDS_OUT:
         return ()
-    harmonics = (mains * k for k in range(2, _MOST_HARMONICS + 1))
-    return (mains, *(f for f in harmonics if f < 0.9 * rate / 2 and _excess(frequency, density, f) > 10.0))
+    return (mains, *(line for line, excess in above.items() if line > mains and excess > _STANDS_OUT))
 
 
 def _excess(frequency: np.ndarray, density: np.ndarray, line: float) -> float:

@@ -16,7 +16,7 @@ from .source import Survey
 
 MISSING_CHECK, MISSING_BAD = 0.02, 0.5  # share of samples: a few blinks of the amplifier; most of it
 CLIPPED_CHECK, CLIPPED_BAD = 5e-4, 0.02  # a clipped peak or two loses no envelope; 2 % are whole bursts
-CLIPPED_PART = 0.05  # of the samples within one cell (about a second): that burst is lost
+CLIPPED_PART = 0.05  # s of clipped samples close together: that burst is lost
 SOFT_CLIPPED = 0.05  # share of the peaks in the outermost 3 %: a noise-like signal has some 0.1 %
 MAINS_CHECK = 0.5  # hum over sEMG power before the notch, which takes sEMG at 50 Hz with it
 RESIDUE_CHECK = 0.1  # hum over sEMG power that filters left: it lifts rest by 5 %
@@ -35,8 +35,8 @@ class Findings(NamedTuple):
 
     missing: float = 0.0  # share of samples without a value or on a flat line
     clipped: float = 0.0  # share of samples that sit at the extreme value in a row
-    clipped_part: float = 0.0  # the same within the worst second
-    clipped_at: float = 0.0  # seconds from the stream's beginning to that second
+    clipped_part: float = 0.0  # seconds of such samples where they are most frequent
+    clipped_at: tuple[float, float] = (0.0, 0.0)  # there: seconds from the stream's beginning
     soft: float = 0.0  # share of the peaks that crowd below the extremes
     mains: float = 0.0  # mains hum over the power in the band
     residue: float = 0.0  # the same after the filters
@@ -132,8 +132,8 @@ def find(
             Findings(
                 missing,
                 hard,
-                float(spread.clipped_cells[cell, k]),
-                cell * survey.size / rate,
+                float(spread.clipped_cells[cell, k]) / rate,
+                (cell * survey.size / rate, (cell + 1) * survey.size / rate),
                 _soft(look, k, spread.low[k] - spread.mean[k], spread.high[k] - spread.mean[k])
                 if clean
                 else 0.0,
@@ -236,7 +236,8 @@ def _losses(f: Findings) -> Reasons:
         status = Status.BAD if f.clipped > CLIPPED_BAD else Status.CHECK
         yield status, f"The amplifier clipped {f.clipped:.2%} of the samples."
     elif f.clipped_part > CLIPPED_PART:
-        yield Status.CHECK, f"The amplifier clipped about {f.clipped_at:.0f} s into the recording."
+        where = f"between {f.clipped_at[0]:.0f} and {f.clipped_at[1]:.0f} s of the recording"
+        yield Status.CHECK, f"The amplifier clipped {where}."
     if f.soft > SOFT_CLIPPED:
         yield Status.CHECK, f"{f.soft:.0%} of the large peaks crowd at the limit: the amplifier saturates."
 

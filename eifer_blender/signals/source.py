@@ -76,7 +76,7 @@ class Spread(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     clipped: np.ndarray  # share of samples that sit at the extreme value in a row
-    clipped_cells: np.ndarray  # float32 [cells, leads], the same within each cell
+    clipped_cells: np.ndarray  # int [cells, leads], how many of them are in each cell
 
 
 @dataclass(frozen=True)
@@ -251,8 +251,7 @@ def _spread(cells: _Cells) -> Spread:
     at_edge = cells.clipped[..., 0] * (cells.low == bottom) + cells.clipped[..., 1] * (cells.high == top)
     mean = cells.total.sum(0) / np.maximum(count, 1)
     share = at_edge.sum(0) / np.maximum(count, 1)
-    worst = (at_edge / np.maximum(cells.known, 1)).astype(np.float32)
-    return Spread(count, mean, bottom, top, share, worst)
+    return Spread(count, mean, bottom, top, share, at_edge)
 
 
 def _carried(rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
