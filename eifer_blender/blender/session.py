@@ -234,10 +234,14 @@ def _inferred(stored: bpy.types.PropertyGroup, activation: signals.Activation) -
     if not sites or not made:
         return ""
     explained = spatial_map(sites, np.zeros(len(sites))).explained
-    shares = [f"{muscles.short_label(n)} {100 * explained[muscles.channel_index(n)]:.0f} %" for n in made]
+    shares: dict[str, list[str]] = {}
+    for name in sorted(made, key=lambda n: -explained[muscles.channel_index(n)]):
+        muscle, side = muscles.short_label(name).rsplit(" ", 1)
+        shares.setdefault(f"{muscle} {100 * explained[muscles.channel_index(name)]:.0f} %", []).append(side)
+    texts = [share if len(sides) == 2 else f"{share} ({sides[0]})" for share, sides in shares.items()]
     return (
         f"{len(made)} muscles are inferred from {len(sites)} positions. Share of each that can be told: "
-        f"{', '.join(shares)}."
+        f"{', '.join(texts)}."
     )
 
 

@@ -1,8 +1,12 @@
 """Work in a thread can be watched and cancelled."""
 
 import threading
+from types import SimpleNamespace
+
+import pytest
 
 from eifer_blender.blender import jobs
+from eifer_blender.blender.operators.base import JobOperator
 from eifer_blender.errors import EiferError
 from eifer_blender.pipeline import CancelledError
 
@@ -41,3 +45,99 @@ def test_an_error_of_the_work_is_kept_for_the_user():
     job = jobs.Job(work)
     assert job.wait(10)
     assert str(job.error) == "The file is empty."
+
+
+class Work(JobOperator):
+    """An operator without Blender."""
+
+    def __init__(self):
+        self.reports, self.results = [], []
+
+    def report(self, kind, text):
+        self.reports.append((kind, text))
+
+    def job_done(self, context, result):
+        self.end_job(context)
+        self.results.append(result)
+        return {"FINISHED"}
+
+
+@pytest.fixture
+def context():
+    """What an operator needs of a window: a timer, a cursor, a place for its progress."""
+    calls = []
+    manager = SimpleNamespace(
+        windows=(),
+        event_timer_add=lambda seconds, window: "timer",
+        event_timer_remove=calls.append,
+        modal_handler_add=lambda operator: None,
+        progress_begin=lambda low, high: None,
+        progress_update=lambda share: None,
+        progress_end=lambda: calls.append("end"),
+    )
+    animation = SimpleNamespace(progress=0.0, progress_text="")
+    scene = SimpleNamespace(eifer=SimpleNamespace(animation=animation))
+    return SimpleNamespace(window_manager=manager, window=None, scene=scene, calls=calls)
+
+
+def event(kind):
+    return SimpleNamespace(type=kind, value="PRESS")
+
+
+def run_to_the_end(work, context):
+    result = {"RUNNING_MODAL"}
+    while result == {"RUNNING_MODAL"}:
+        work._job.wait(10)
+        result = work.modal(context, event("TIMER"))
+    return result
+
+
+def test_an_operator_shows_the_progress_of_its_job_and_takes_the_result(context):
+    def function(progress):
+        progress(0.5, "half")
+        return 7
+
+    work = Work()
+    assert work.start_job(context, function) == {"RUNNING_MODAL"}
+    assert run_to_the_end(work, context) == {"FINISHED"}
+    assert work.results == [7] and context.calls == ["timer", "end"]
+    assert context.scene.eifer.animation.progress == 0.0
+
+
+def test_escape_ends_an_operator_at_once_and_its_job_soon(context):
+    started, go_on = threading.Event(), threading.Event()
+
+    def function(progress):
+        started.set()
+        go_on.wait(10)
+        progress(0.9, "nearly")
+        return "never"
+
+    work = Work()
+    work.start_job(context, function)
+    assert started.wait(10)
+    assert work.modal(context, event("A")) == {"RUNNING_MODAL"}
+    assert work.modal(context, event("ESC")) == {"CANCELLED"}
+    go_on.set()
+    assert work._job.wait(10) and isinstance(work._job.error, CancelledError)
+    assert work.results == [] and context.calls == ["timer", "end"]
+
+
+def test_an_error_in_the_job_is_reported_in_its_sentence(context):
+    def function(_progress):
+        raise EiferError("The file is empty.")
+
+    work = Work()
+    work.start_job(context, function)
+    assert run_to_the_end(work, context) == {"CANCELLED"}
+    assert work.reports == [({"ERROR"}, "The file is empty.")] and context.calls == ["timer", "end"]
+
+
+def test_the_window_can_be_used_while_a_file_is_opened(context):
+    class Open(Work):
+        passes = None
+
+    work = Open()
+    work.start_job(context, lambda progress: 1)
+    assert work.modal(context, event("LEFTMOUSE")) == {"PASS_THROUGH"}
+    assert run_to_the_end(work, context) == {"FINISHED"}
