@@ -264,6 +264,18 @@ def test_file_that_shrinks_unseen_while_it_is_read(write):
         stream.samples.read(0, 20_000)
 
 
+def test_drive_that_fails_while_reading(write, monkeypatch):
+    path = write(edf_file([signal("EMG Zyg li", noise(20_000))], 10))
+    (stream,) = open_recording(path).streams
+
+    def fail(*_, **__):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(type(path), "open", fail)
+    with pytest.raises(EiferError, match="Input/output error"):
+        stream.samples.read(0, 100)
+
+
 # --- pauses, annotations --------------------------------------------------------------------------
 
 
@@ -449,7 +461,7 @@ def test_recording_on_the_disk_is_written_in_bounded_memory(write, tmp_path):
 
 
 def test_missing_samples_become_zero_and_annotations_in_one_place_find_room(tmp_path):
-    x = np.linspace(-50, 50, 3000, dtype=np.float32)[:, None].copy()
+    x = np.linspace(-50, 50, 30_000, dtype=np.float32)[:, None].copy()
     x[100:200] = np.nan
     marks = tuple(Annotation(round(1.0 + k * 1e-4, 6), 0.0, f"mark {k}") for k in range(2000))
     stream = Stream((Channel("EMG Zyg li", "uV", Kind.RAW),), x, 1000.0)
@@ -457,4 +469,4 @@ def test_missing_samples_become_zero_and_annotations_in_one_place_find_room(tmp_
     again = open_recording(path)
     assert again.annotations == marks
     np.testing.assert_allclose(again.streams[0].samples[:, 0], np.nan_to_num(x[:, 0]), atol=0.01)
-    assert path.stat().st_size < 600_000
+    assert path.stat().st_size < 400_000

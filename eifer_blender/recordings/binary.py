@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
@@ -48,7 +50,7 @@ def file_samples(path: Path, layout: Layout, factors: np.ndarray | None = None) 
     def read(start: int, stop: int, at: np.ndarray) -> np.ndarray:
         check_unchanged(path, stamp)
         result = np.empty((stop - start, len(at)), dtype=np.float32)
-        with path.open("rb") as file:
+        with reading(path) as file:
             if layout.by_column:
                 for k, column in enumerate(at):
                     first = int(column) * layout.rows + start
@@ -70,7 +72,7 @@ def file_samples(path: Path, layout: Layout, factors: np.ndarray | None = None) 
 def exact_column(path: Path, layout: Layout, column: int, block: int = 65_536) -> np.ndarray:
     """One column as float64 [rows], as a time column needs it."""
     result = np.empty(layout.rows)
-    with path.open("rb") as file:
+    with reading(path) as file:
         if layout.by_column:
             return _numbers(path, file, layout, column * layout.rows, layout.rows, 1)[:, 0].astype(np.float64)
         for start in range(0, layout.rows, block):
@@ -97,17 +99,14 @@ def to_float32(values: np.ndarray) -> np.ndarray:
     return result
 
 
-def _numbers(path: Path, file: object, layout: Layout, first: int, rows: int, columns: int) -> np.ndarray:
+def _numbers(path: Path, file: RawIOBase, layout: Layout, first: int, rows: int, columns: int) -> np.ndarray:
     """[rows, columns] of the file's own type from number `first` on."""
     size = layout.dtype.itemsize
-    file.seek(layout.offset + first * size)
-    count = rows * columns
-    data = file.read(count * size)
-    if len(data) < count * size:
-        raise EiferError(f"'{path.name}' has become shorter since it was opened; copy it again.")
+    data = np.empty(rows * columns * size, dtype=np.uint8)
+    read_exactly(path, file, layout.offset + first * size, memoryview(data))
     if layout.dtype == np.dtype("V3"):
-        return _int24(np.frombuffer(data, dtype=np.uint8)).reshape(rows, columns)
-    return np.frombuffer(data, dtype=layout.dtype).reshape(rows, columns)
+        return _int24(data).reshape(rows, columns)
+    return data.view(layout.dtype).reshape(rows, columns)
 
 
 def _int24(data: np.ndarray) -> np.ndarray:
@@ -130,6 +129,22 @@ def check_unchanged(path: Path, stamp: tuple[int, int]) -> None:
     """Raises EiferError if a file has changed or gone since `stamp_of`."""
     if stamp_of(path) != stamp:
         raise EiferError(f"'{path.name}' has changed since it was opened; open it again.")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[RawIOBase]:
+    """The file, opened for reading; EiferError if the disk or the network fails."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            yield file
+    except OSError as error:
+        raise EiferError(unreadable(path, error)) from None
+
+
+def unreadable(path: Path, error: OSError) -> str:
+    """The sentence for a file that the system does not give."""
+    reason = error.strerror or type(error).__name__
+    return f"'{path.name}' could not be read ({reason}); check the drive and who may read the file."
 
 
 def read_exactly(path: Path, file: RawIOBase, offset: int, into: memoryview) -> None:

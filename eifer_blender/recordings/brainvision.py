@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from io import BufferedReader
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
 
 import numpy as np
 
 from ..errors import EiferError
-from .binary import MOST_BYTES, Layout, file_samples, to_float32
+from .binary import MOST_BYTES, Layout, file_samples, reading, stamp_of, to_float32
 from .blocks import BlockSamples
 from .channels import make_channels
 from .options import Options, per_channel
@@ -106,7 +107,7 @@ def open_brainvision(path: Path, options: Options, look: bool = False) -> Opened
 
 def read_header(path: Path) -> Header:
     """Header file, checked against itself. Raises EiferError if it cannot be used."""
-    sections = _sections(_text(path), stop="comment")
+    sections = _sections(_text(path))
     common = sections.get("common infos", {})
     if not common:
         raise EiferError(f"'{path.name}' has no section [Common Infos]; export the recording again.")
@@ -135,26 +136,24 @@ def read_header(path: Path) -> Header:
 
 def _text(path: Path) -> str:
     """A header or marker file in whichever of the two encodings it is."""
-    if path.stat().st_size > _MOST_TEXT:
+    if stamp_of(path)[0] > _MOST_TEXT:
         raise EiferError(f"'{path.name}' is far too long for a header; export the recording again.")
-    data = path.read_bytes()
+    with reading(path) as file:
+        data = file.read()
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace")
 
 
-def _sections(text: str, stop: str = "") -> dict[str, dict[str, str]]:
-    """{section: {key: value}} with keys in small letters, up to the section `stop`."""
+def _sections(text: str) -> dict[str, dict[str, str]]:
+    """{section: {key: value}} with sections and keys in small letters; of twice the same the first."""
     found: dict[str, dict[str, str]] = {}
     section: dict[str, str] = {}
     for line in text.splitlines()[1:]:
         line = line.strip()
         if line.startswith("[") and line.endswith("]"):
-            name = line[1:-1].strip().lower()
-            if name == stop:
-                break
-            section = found.setdefault(name, {})
+            section = found.setdefault(line[1:-1].strip().lower(), {})
         elif line and not line.startswith(";") and "=" in line:
             key, value = line.split("=", 1)
             section.setdefault(key.strip().lower(), value.strip())
@@ -236,7 +235,7 @@ def _beside(folder: Path, name: str) -> Path | None:
 
 
 def _is_header(path: Path) -> bool:
-    with path.open("rb") as file:
+    with reading(path) as file:
         match = _FIRST_LINE.match(file.read(200))
     return match is not None and match[1].lower() == b"header"
 
@@ -259,7 +258,7 @@ def _named(path: Path, name: str, key: str) -> str:
     name = name.replace("$b", path.stem).replace("\\1", ",").replace("\\", "/")
     where = PureWindowsPath(name)  # knows drives and both kinds of slashes
     upwards = any(not part.strip(" .") for part in where.parts)  # some systems strip blanks and dots
-    if where.anchor or upwards or ":" in name or "\x00" in name:
+    if where.anchor or upwards or "\x00" in name:
         raise EiferError(
             f"The {key} in '{path.name}' lies outside of its folder; put the file beside the header "
             "and write its name only."
@@ -302,7 +301,7 @@ def _samples(header: Header, look: bool, notes: list[str]) -> tuple[np.ndarray |
         samples, rows = _from_text(header, look)
         return samples * resolutions, rows
     columns, size = len(header.names), header.number.itemsize
-    there = header.data.stat().st_size
+    there = stamp_of(header.data)[0]
     rows = there // (columns * size)
     if header.points is not None and rows < header.points:
         raise EiferError(_cut_off(header, rows))
@@ -331,7 +330,7 @@ def _cut_off(header: Header, rows: int) -> str:
 
 def _from_text(header: Header, look: bool) -> tuple[np.ndarray, int]:
     """(float32 [n, channels], rows of the whole file) of a data file in text."""
-    size = header.data.stat().st_size
+    size = stamp_of(header.data)[0]
     part = look and not header.vectorized
     if size > MOST_BYTES // 2 and not part:
         raise EiferError(
@@ -341,7 +340,7 @@ def _from_text(header: Header, look: bool) -> tuple[np.ndarray, int]:
     skip = _whole(header.path, {"skipcolumns": "0", **header.text}, "SkipColumns", 0, 1000)
     lines = _whole(header.path, {"skiplines": "0", **header.text}, "SkipLines", 0, 1000)
     comma = header.text.get("decimalsymbol", ".") == ","
-    with header.data.open("rb") as file:
+    with reading(header.data) as raw, BufferedReader(raw) as file:
         for _ in range(lines):
             _skip_line(file)
         if header.vectorized:
@@ -459,7 +458,7 @@ def _annotations(path: Path, rate: float, rows: int, notes: list[str]) -> tuple[
     """Markers as annotations; segments, if there are several, from each beginning to the next."""
     try:
         markers = _markers(path)
-    except (EiferError, OSError):
+    except EiferError:
         notes.append("The markers are damaged and were left out.")
         return ()
     beginnings = sorted((m for m in markers if m.kind == "New Segment"), key=lambda m: m.position)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import EiferError
-from .binary import LARGEST
+from .binary import LARGEST, reading
 from .channels import make_channels
 from .edf_records import RecordFile, RecordNotes, Signals, read_notes, record_samples, refuse_gaps, runs_of
 from .options import Options, per_channel
@@ -115,7 +115,7 @@ def read_header(path: Path) -> EdfHeader:
 
 def _header_bytes(path: Path) -> tuple[bytes, bytes, int]:
     """(the first 256 bytes, those of the signals, number of signals)."""
-    with path.open("rb") as file:
+    with reading(path) as file:
         fixed = file.read(256)
         if len(fixed) < 256:
             raise EiferError(f"'{path.name}' ends within its EDF header; copy or export it again.")
@@ -338,12 +338,12 @@ def _scales(
         low, high, digital_low, digital_high = (
             _number(fields[a : a + 8], path, f"range of signal {i + 1}", float) for a in at
         )
-        if low == high or digital_low == digital_high or max(abs(low), abs(high)) > LARGEST:
+        if low == high or digital_low == digital_high:
             unusable.append(i)
             continue
         gains[i] = (high - low) / (digital_high - digital_low)
         zeros[i] = low - digital_low * gains[i]
-        if max(abs(gains[i]) * 2**23, abs(zeros[i])) > LARGEST:
+        if not max(abs(gains[i]) * 2**23, abs(zeros[i])) <= LARGEST:
             unusable.append(i)
     return tuple(gains), tuple(zeros), tuple(unusable)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import EiferError
-from .binary import check_unchanged, read_exactly, stamp_of
+from .binary import check_unchanged, read_exactly, reading, stamp_of
 from .blocks import BlockSamples
 
 _CHUNK = 2**20  # bytes that are read at once; they stay in the processor's cache until they are scaled
@@ -87,7 +87,7 @@ def record_samples(records: RecordFile, signals: Signals) -> BlockSamples:
         if not result.size:
             return result
         done = start
-        with records.path.open("rb", buffering=0) as file:
+        with reading(records.path) as file:
             for run in range(int(np.searchsorted(ends, start, side="right")), len(ends)):
                 row, first, rows = (int(v) for v in signals.runs[run])
                 begin, end = max(start, row), min(stop, row + rows)
@@ -243,7 +243,7 @@ def read_notes(
     begins: list[tuple[int, float]] = []
     damaged = kept = 0
     expected = 0.0
-    with records.path.open("rb", buffering=0) as file:
+    with reading(records.path) as file:
         for signal, (offset, width) in enumerate(zip(offsets, widths, strict=True)):
             last = -1
             for record, piece in _pieces(records, file, offset, width):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import EiferError
+from .binary import reading
 from .brainvision import is_brainvision, open_brainvision
 from .c3d import is_c3d, open_c3d
 from .edf import is_edf, open_edf
@@ -226,7 +227,7 @@ def _sha256(files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     block = bytearray(2**18)
     for path in files:
-        with path.open("rb", buffering=0) as file:
+        with reading(path) as file:
             while count := file.readinto(block):
                 digest.update(memoryview(block)[:count])
     return digest.hexdigest()
