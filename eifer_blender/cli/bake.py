@@ -27,6 +27,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, help="EMG2Exp model; without it, the bundled one")
     parser.add_argument("--rate", type=float, help="samples per second, if the file does not say it")
     parser.add_argument("--names", help="names of the columns, separated by commas, likewise")
+    parser.add_argument(
+        "--stream", action="append", metavar="NAME", help="stream of the file to read; may be repeated"
+    )
+    choose = parser.add_argument_group(
+        "what to animate", "without these, the whole recording; seconds count on the recording's clock"
+    )
+    choose.add_argument("--from", type=float, dest="begin", metavar="S", help="begin at this second")
+    choose.add_argument("--to", type=float, dest="end", metavar="S", help="end at this second")
+    choose.add_argument(
+        "--marks",
+        action="append",
+        metavar="TEXT",
+        help="animate what is marked with this text, one mark after another; may be repeated",
+    )
+    choose.add_argument("--before", type=float, default=0.0, metavar="S", help="margin before each mark (0)")
+    choose.add_argument("--after", type=float, default=0.0, metavar="S", help="margin after each mark (0)")
+    choose.add_argument("--pause", type=float, default=1.0, metavar="S", help="rest between two marks (1)")
+    choose.add_argument(
+        "--mark-length",
+        type=float,
+        metavar="S",
+        help="how long a mark without duration lasts; without it, until the next mark",
+    )
+    choose.add_argument(
+        "--markers",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="show the recording's marks as markers of the timeline",
+    )
+    parser.add_argument(
+        "--rest-marks", default="", metavar="TEXT", help="the face is at rest where marks say this"
+    )
+    parser.add_argument(
+        "--maximum-marks", default="", metavar="TEXT", help="muscles contract most where marks say this"
+    )
     parser.add_argument("--csv", type=Path, help="also write the expression parameters to this table")
 
 
@@ -40,12 +75,17 @@ def run(args: argparse.Namespace) -> int:
     import bpy
 
     from ..blender import bake, register, session, sources, work
+    from ..recordings.marks import extent
 
+    if args.marks and (args.begin is not None or args.end is not None):
+        raise EiferError("Choose either --marks or --from and --to.")
     register()
     scene = _open(args)
     head = _choose_head(scene, args.head)
-    options = sources.OpenOptions(rate=args.rate, names=_names(args.names))
-    session.open_into(scene, str(args.recording.resolve()), options)
+    streams = tuple(args.stream) if args.stream else None
+    options = sources.OpenOptions(rate=args.rate, names=_names(args.names), streams=streams)
+    recording = session.open_into(scene, str(args.recording.resolve()), options)
+    _choose_stretch(scene, args, extent(recording))
     _set_up(scene, args)
     job = work.bake_work(scene, name=args.take)
     take, keys, error = job.compute(lambda share, text: None)
@@ -60,6 +100,35 @@ def run(args: argparse.Namespace) -> int:
         write_table(args.csv, take, args.start)
         print(f"{args.csv}: {take.frames} rows")
     return 0
+
+
+def _choose_stretch(scene: object, args: argparse.Namespace, span: tuple[float, float]) -> None:
+    """Say in the panel's settings what is animated. Raises EiferError for a text that no mark has."""
+    animation, stored = scene.eifer.animation, scene.eifer.recording
+    stored.chain.rest_marks, stored.chain.maximum_marks = args.rest_marks, args.maximum_marks
+    animation.add_markers = args.markers
+    animation.before_s, animation.after_s, animation.pause_s = args.before, args.after, args.pause
+    if args.mark_length is not None:
+        animation.moment_length, animation.moment_s = "FIXED", args.mark_length
+    animation.extent = "WHOLE"
+    if args.begin is not None or args.end is not None:
+        animation.extent = "RANGE"
+        animation.range_from = span[0] if args.begin is None else args.begin
+        animation.range_to = span[1] if args.end is None else args.end
+    if args.marks:
+        animation.extent = "MARKED"
+        missing = set(args.marks) - {mark.name for mark in stored.marks}
+        if missing:
+            raise EiferError(_no_such_mark(min(missing), [mark.name for mark in stored.marks]))
+        for mark in stored.marks:
+            mark.use = mark.name in args.marks
+
+
+def _no_such_mark(text: str, there: list[str]) -> str:
+    known = ", ".join(f"'{name[:40]}'" for name in list(dict.fromkeys(there))[:12])
+    return f"No mark of the recording says '{text}'" + (
+        f"; there are {known}." if known else "; it has none."
+    )
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -10,6 +10,7 @@ import pytest
 
 from eifer_blender.assets import model_file
 from eifer_blender.blender import head_object, takes
+from eifer_blender.recordings import Annotation, Recording, open_recording, write_edf
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -63,3 +64,47 @@ def test_a_bad_recording_writes_nothing(tmp_path):
     done = bake(bad, "-o", tmp_path / "out.blend")
     assert done.returncode == 1 and "bad.csv" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "out.blend").exists()
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory):
+    """The sample recording with three marks."""
+    marks = (Annotation(2.0, 1.0, "smile"), Annotation(5.0, 0.0, "frown"), Annotation(9.0, 1.0, "smile"))
+    streams = open_recording(model_file("sample_recording.edf")).streams
+    return write_edf(tmp_path_factory.mktemp("marked") / "marked.edf", Recording(streams, marks))
+
+
+def test_marked_trials_are_baked_one_after_another_with_their_markers(marked, tmp_path):
+    done = bake(
+        *(marked, "-o", tmp_path / "a.blend", "--csv", tmp_path / "a.csv", "--fps", 20),
+        *("--marks", "smile", "--before", 0.5, "--pause", 2, "--rest-marks", "frown"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 1 + 30 + 40 + 30
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    scene = bpy.context.scene
+    assert [(m.frame, m.name) for m in scene.timeline_markers] == [(11, "smile"), (81, "smile")]
+    stamp = takes.read_stamp(takes.selected(scene.eifer.head))
+    assert stamp["settings"]["chain"]["rest_segments"] == [[5.0, 9.0]]
+
+
+def test_a_range_without_markers(marked, tmp_path):
+    done = bake(marked, "-o", tmp_path / "a.blend", "--csv", tmp_path / "a.csv", "--from", 12, "--no-markers")
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 1 + 4 * 24
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    assert not bpy.context.scene.timeline_markers
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--marks", "sneer"), "No mark of the recording says 'sneer'; there are 'smile', 'frown'."),
+        (("--marks", "smile", "--to", 3), "either --marks or --from"),
+        (("--stream", "EEG"), "no stream 'EEG'"),
+    ],
+)
+def test_what_cannot_be_chosen_is_said_and_writes_nothing(marked, tmp_path, options, sentence):
+    done = bake(marked, "-o", tmp_path / "a.blend", *options)
+    assert done.returncode == 1 and sentence in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
