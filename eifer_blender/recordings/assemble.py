@@ -346,7 +346,7 @@ def _stream(
     labels = tuple(f"Pose {i + 1}" for i in range(len(samples))) if poses else ()
     if poses and options.zeros_missing:
         samples = np.asarray(samples).copy()
-        muscle = [i for i, c in enumerate(channels) if c.muscle]
+        muscle = [i for i, c in enumerate(channels) if c.muscle or c.site]
         samples[:, muscle] = np.where(samples[:, muscle] == 0, np.nan, samples[:, muscle])
     stream = Stream(channels, samples, rate, signal.start, frame_aligned, labels, signal.name)
     return stream, [(c.muscle, suitability(c.kind, rate)) for c in channels]
@@ -364,7 +364,8 @@ def _one_owner(
                 continue
             claim = (rank, not _MUSCLE_STREAM.search(streams[i].name), -(streams[i].rate or 0.0), i)
             if muscle in best:
-                unsure |= claim[:3] == best[muscle][:3]
+                # Two of one stream are the electrodes of a pair.
+                unsure |= claim[:3] == best[muscle][:3] and best[muscle][3] != i
                 best[muscle] = min(best[muscle], claim)
             else:
                 best[muscle] = claim

@@ -311,13 +311,13 @@ def _without_double_muscles(streams: list[Stream], notes: list[str]) -> list[Str
     order = sorted(range(len(streams)), key=lambda i: -(streams[i].rate or 0))
     for i in order:
         channels = []
+        mine = {channel.muscle for channel in streams[i].channels if channel.muscle}
         for channel in streams[i].channels:
             if channel.muscle in taken:
                 notes.append(f"'{channel.name}' is there twice; the one with the higher rate is used.")
                 channel = replace(channel, muscle=None)
-            elif channel.muscle:
-                taken.add(channel.muscle)
             channels.append(channel)
+        taken |= mine
         streams[i] = replace(streams[i], channels=tuple(channels))
     return streams
 

@@ -150,7 +150,8 @@ def build(path: Path, layout: TextLayout, rows: Rows, options: Options) -> tuple
     )
     if poses:
         labels = labels or tuple(f"Pose {i + 1}" for i in range(len(samples)))
-        samples, zero_notes = _zeros(samples, options.zeros_missing, [c.muscle is not None for c in channels])
+        measured = [bool(c.muscle or c.site) for c in channels]
+        samples, zero_notes = _zeros(samples, options.zeros_missing, measured)
         notes = [*notes, *zero_notes]
         rate = None
         if len(samples) > _MOST_POSES:
@@ -384,9 +385,9 @@ def _segments(texts: np.ndarray, seconds: np.ndarray, layout: TextLayout) -> lis
     ]
 
 
-def _zeros(samples: np.ndarray, wish: bool | None, muscle: Sequence[bool]) -> tuple[np.ndarray, list[str]]:
+def _zeros(samples: np.ndarray, wish: bool | None, measured: Sequence[bool]) -> tuple[np.ndarray, list[str]]:
     """Pose table with exact zeros as NaN, where the caller says so or they stand out."""
-    columns = np.array(muscle, dtype=bool)
+    columns = np.array(measured, dtype=bool)
     values = samples[:, columns]
     zeros = values == 0
     if wish is None:

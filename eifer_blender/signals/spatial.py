@@ -30,7 +30,7 @@ from ..muscles import CHANNEL_COUNT, MUSCLE_OF_CHANNEL, MUSCLES, OTHER_SIDE
 # electrodes and courses of muscles in one person differ by about the reach.
 _REACH_MM = 10.0
 _RIDGE = 0.8
-_SIDES_TOGETHER = 0.7  # correlation of a muscle's two sides
+_SIDES_TOGETHER = 0.85  # correlation of a muscle's two sides
 _REST_SHARE = 0.35**2  # of the sites' rest power that counts as the muscle's own
 _TYPICAL_UV = 130.0
 _CHEWING_UV = 65.0  # the masseter's part in expressions; its maximum is for biting
