@@ -179,16 +179,20 @@ def _measure_cells(source: Source, size: int) -> _Cells:
         whole + starts,
         whole + ends - 1,
     )
+    few = int(_LEAST_CLIPPED * size) + 1
     with np.errstate(invalid="ignore"):  # missing samples are dealt with later
         for q in range(shape[0]):
             x = source.read(q * size, min((q + 1) * size, n))
             cells.total[q], cells.low[q], cells.high[q] = _extent(x)
             cells.first[q], cells.last[q] = x[0], x[-1]
             repeated = x[1:] == x[:-1]
-            if np.count_nonzero(repeated) > _LEAST_CLIPPED * len(x):
-                cells.same[q] = repeated.sum(0)
-                for k in np.flatnonzero(cells.same[q] > _LEAST_CLIPPED * len(x)):
-                    cells.clipped[q, k] = _clipped(x[1:, k][repeated[:, k]], x[:, k])
+            if np.count_nonzero(repeated) >= few:
+                cells.same[q] = _count(repeated)
+                at_edge = (x == cells.low[q]) | (x == cells.high[q])
+                # Each lead has both edges once at least, coarsely quantised ones a few times.
+                if np.count_nonzero(at_edge) > 4 * source.leads:
+                    for k in np.flatnonzero(_count(at_edge) > _LEAST_CLIPPED * len(x)):
+                        cells.clipped[q, k] = _clipped(x[1:, k][repeated[:, k]], x[:, k])
     return cells
 
 
@@ -216,6 +220,11 @@ def _extent(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return rest.sum(0), rest.min(0), rest.max(0)
     low, high = (f.reduce(wide, 0).reshape(_ROWS_AT_ONCE, -1) for f in (np.minimum, np.maximum))
     return sums + rest.sum(0), np.vstack([low, rest]).min(0), np.vstack([high, rest]).max(0)
+
+
+def _count(flags: np.ndarray) -> np.ndarray:
+    """How many of flags [rows, leads] are set; a product with ones is the fastest sum."""
+    return np.ones(len(flags), np.float32) @ flags.astype(np.float32)
 
 
 def _look_closely(cells: _Cells, gaps: np.ndarray, source: Source, q: int, size: int, flat: int) -> None:
