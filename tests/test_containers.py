@@ -141,6 +141,13 @@ def test_npy_with_gaps_in_time_keeps_the_gaps(tmp_path):
     assert np.isnan(stream.samples[1001:1499]).all() and np.isfinite(stream.samples[1500:]).all()
 
 
+def test_npy_with_gaps_that_needs_too_much_memory_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("eifer_blender.recordings.assemble.MOST_BYTES", 50_000)
+    time = np.delete(np.arange(3000), np.arange(1000, 1500)) / 1000
+    np.save(tmp_path / "a.npy", np.column_stack([time, emg(2500)]))
+    assert "memory" in said(tmp_path / "a.npy", names=NAMES)
+
+
 def test_npy_table_with_named_columns(tmp_path):
     table = np.zeros(3000, dtype=[("Zeit", "f8"), ("Zyg links (mV)", "f4"), ("Größe", "i2"), ("wer", "U8")])
     table["Zeit"], table["Zyg links (mV)"] = np.arange(3000) / 500, emg(3000)[:, 0] / 1000
@@ -501,6 +508,20 @@ def test_matlab_names_count_for_the_stream_that_has_so_many(write):
     assert inspect_recording(path).guesses["names"] == ("Column 1", "Column 2", "Column 3")
     recording = open_recording(path, names=NAMES)
     assert muscles(recording)[:3] == MUSCLES and set(muscles(recording)[3:]) == {None}
+
+
+def test_matlab_names_go_to_the_muscle_signal_among_equals(write):
+    path = write(mat_bytes(force=emg(seed=1), emg=emg(), fs=1000), "a.mat")
+    recording = open_recording(path, names=NAMES)
+    found = {s.name: [c.muscle for c in s.channels] for s in recording.streams}
+    assert found == {"force": [None] * 3, "emg": MUSCLES}
+
+
+def test_matlab_time_vector_says_which_axis_is_time(write):
+    content = mat_bytes(emg=emg(40, 50), t=np.arange(40) / 1000, fs=1000)
+    assert open_recording(write(content, "a.mat"), names=["Zyg li"] * 50).streams[0].samples.shape == (40, 50)
+    content = mat_bytes(emg=emg(40, 50), fs=1000)
+    assert inspect_recording(write(content, "a.mat")).streams[0].rows == 50
 
 
 def test_matlab_rate_that_contradicts_the_time(write):
@@ -1101,6 +1122,13 @@ def test_otb4(write, size):
         (lambda: tar_bytes(a__sig=bytes(1000), a__xml=b"<Device>"), "unreadable"),
         (lambda: tar_bytes(a__sig=bytes(1000), a__xml=b"<!DOCTYPE a><Device/>"), "unreadable"),
         (lambda: tar_bytes(a__sig=bytes(1000), a__xml=bytes(5_000_000)), "too long"),
+        (
+            lambda: tar_bytes(
+                a__sig=bytes(1000),
+                a__xml=otb_xml().replace(b"</Device>", b"<x>" * 9000 + b"</x>" * 9000 + b"</Device>"),
+            ),
+            "unreadable",
+        ),
         (lambda: otb4_bytes(otb_values(), path="other.sig"), "missing"),
         (lambda: otb4_bytes(otb_values(), size=8)[:-30_000], "cut off"),
     ],

@@ -86,7 +86,7 @@ def _read(path: Path, version_4: bool, notes: list[str]) -> Tree:
     """Variables as plain arrays, texts, lists and dictionaries. Raises EiferError."""
     try:
         tree, objects = _read_4(path) if version_4 else _read_5(path)
-    except (_Damaged, struct.error, zlib.error, EOFError, UnicodeError):
+    except (_Damaged, struct.error, zlib.error, EOFError, UnicodeError, MemoryError):
         raise EiferError(f"'{path.name}' is a damaged or cut off MATLAB file; save it again.") from None
     if objects:
         notes.append(f"{objects} MATLAB tables, functions, objects or sparse matrices were left out.")
@@ -299,8 +299,6 @@ class _Reader:
 
     def parts(self, count: int, left: int, depth: int) -> tuple[list[Any], int]:
         """(values of so many matrices one after another, bytes that are left)."""
-        if count * 8 > left:
-            raise _Damaged("parts")
         values = []
         for _ in range(count):
             value, taken = self.nested(left, depth)
