@@ -246,6 +246,7 @@ class EIFER_PG_chain(bpy.types.PropertyGroup):
         items=[
             ("AS_RECORDED", "Leave to the model", "A side without channels is unknown to the model"),
             ("MIRROR", "Mirror", "The other side does the same"),
+            ("REST", "Leave at rest", "The other side does not move"),
         ],
         update=_settings_changed,
     )

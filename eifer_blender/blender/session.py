@@ -272,7 +272,7 @@ def load_preset(stored: bpy.types.PropertyGroup) -> None:
 
 
 _MAINS_ITEMS = {None: "AUTO", 0.0: "OFF", 50.0: "50", 60.0: "60"}
-_SIDES_ITEMS = {"as recorded": "AS_RECORDED", "mirror": "MIRROR"}
+_SIDES_ITEMS = {"as recorded": "AS_RECORDED", "mirror": "MIRROR", "rest": "REST"}
 
 
 def chain_settings(chain: bpy.types.PropertyGroup) -> signals.ChainSettings:

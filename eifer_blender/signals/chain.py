@@ -171,8 +171,7 @@ def _raw(
     raw, where, look = _spectra(found, rate)
     lines = mains_lines(settings, *raw, rate)
     kept = quality.Kept(where, len(leads))
-    if settings.preset == "MMM" and any(len(lead.columns) == 1 for lead in leads):
-        notes.append("The MMM chain expects bipolar channels; pair monopolar ones first.")
+    notes += montage.monopolar_notes(leads) if settings.expects_bipolar else []
     if settings.method == "mmm":
         traces = _mmm(stream, leads, found, settings, layout, lines, kept)
     else:
@@ -380,8 +379,8 @@ def _assemble(
         present[:, i] = np.isfinite(column)
         values[:, i] = _bridge(column)
         envelope[:, i] = 0.0 if activation else _bridge(np.where(np.isnan(layout.times), 0.0, t.frames))
-    if settings.sides == "mirror":
-        _mirror(values, envelope, present, marks, muted)
+    if settings.sides != "as recorded":
+        _other_sides(values, envelope, present, marks, muted, settings.sides)
     if settings.dynamics:
         values = attack_release(values, fps, settings.attack_ms, settings.release_ms)
     nothing = float("nan")
@@ -439,21 +438,23 @@ def _quality(
     return judge(name, channel.name, channel.doubtful, trace.findings, verdict)
 
 
-def _mirror(
+def _other_sides(
     values: np.ndarray,
     envelope: np.ndarray,
     present: np.ndarray,
     marks: list[ChannelQuality],
     muted: Collection[str],
+    sides: str,
 ) -> None:
-    """A side without a channel moves like the other, in place; muted channels stay out."""
+    """A side without a channel moves like the other or stays at rest, in place; muted ones stay out."""
     for i in range(CHANNEL_COUNT):
         other = OTHER_SIDE[i]
         if marks[i].status is Status.MISSING and marks[other].source and CHANNELS[i] not in muted:
-            values[:, i], envelope[:, i], present[:, i] = (
-                values[:, other],
-                envelope[:, other],
-                present[:, other],
-            )
-            reason = f"Mirrored from '{marks[other].source}'."
+            if sides == "mirror":
+                values[:, i], envelope[:, i] = values[:, other], envelope[:, other]
+                present[:, i] = present[:, other]
+                reason = f"Mirrored from '{marks[other].source}'."
+            else:
+                present[:, i] = True
+                reason = "Held at rest: only the other side was recorded."
             marks[i] = ChannelQuality(CHANNELS[i], "", Status.CHECK, reason, reasons=(reason,))

@@ -18,7 +18,7 @@ __all__ = [
     "SpatialMap",
     "inferred",
     "leads",
-    "monopolar",
+    "monopolar_notes",
     "muscles_of_sites",
     "site_rest",
     "spatial_map",
@@ -59,16 +59,23 @@ def leads(recording: Recording, muted: Collection[str] = ()) -> tuple[Lead, ...]
     return tuple(_lead(place, claims) for place, claims in owners.items())
 
 
-def monopolar(found: Sequence[Lead]) -> tuple[str, ...]:
-    """Names of channels that are used alone although they are one electrode of a bipolar pair."""
-    return tuple(
-        lead.channel.name
+def monopolar_notes(found: Sequence[Lead]) -> list[str]:
+    """A sentence about channels used alone although they are one electrode of a bipolar pair, if any."""
+    names = [
+        f"'{lead.channel.name[:40]}'"
         for lead in found
         if len(lead.columns) == 1
         and lead.channel.muscle
         and lead.channel.kind is Kind.RAW
         and one_of_a_pair(lead.channel.name)
-    )
+    ]
+    if not names:
+        return []
+    listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return [
+        "Single electrodes against a reference also record distant muscles; give the other electrode of the "
+        f"pair the same muscle: {listed}."
+    ]
 
 
 def _lead(place: str, claims: list[tuple[int, int, Channel]]) -> Lead:

@@ -140,6 +140,8 @@ def process_poses(
     starts = tuple((max(0, round((k * cycle - offset) * fps)), text) for k, text in enumerate(labels or ()))
     if settings.sides == "mirror":
         amplitude, poses, present, quality = _mirrored(amplitude, poses, present, quality, muted)
+    elif settings.sides == "rest":
+        present, quality = _at_rest(present, quality, muted)
     values, envelope = (_ease(table, first, second, share) for table in (poses, amplitude))
     return Activation(values, envelope, present, fps, quality, notes, offset, labels=starts)
 
@@ -160,6 +162,19 @@ def _mirrored(
             take[i] = OTHER_SIDE[i]
             marks[i] = replace(mark, status=Status.CHECK, reason=f"Mirrored from '{other.source}'.")
     return amplitude[:, take], poses[:, take], present[:, take], tuple(marks)
+
+
+def _at_rest(
+    present: np.ndarray, quality: tuple[ChannelQuality, ...], muted: Collection[str]
+) -> tuple[np.ndarray, tuple[ChannelQuality, ...]]:
+    """Sides without any channel known to be at rest (their values are 0 already)."""
+    marks, present = list(quality), present.copy()
+    for i, mark in enumerate(quality):
+        if not mark.source and quality[OTHER_SIDE[i]].source and CHANNELS[i] not in muted:
+            present[:, i] = True
+            reason = "Held at rest: only the other side was recorded."
+            marks[i] = replace(mark, status=Status.CHECK, reason=reason)
+    return present, tuple(marks)
 
 
 def _ease(table: np.ndarray, first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 from ..errors import EiferError
 
+SIDES_CHOICES = ("as recorded", "mirror", "rest")
+
 Segments = tuple[tuple[float, float], ...]
 
 
@@ -37,7 +39,7 @@ class ChainSettings:
     # Envelope.
     method: str = "butterworth"  # or "mmm": the published chain of the MMM data set
     window_ms: float = 100.0  # centred RMS
-    expects_bipolar: bool = True  # monopolar recordings must be paired first
+    expects_bipolar: bool = True  # say so where a channel is one electrode of a pair
 
     # Rest and maximum of each muscle.
     rest_quantile: float = 0.10  # of the envelope over the whole recording
@@ -53,7 +55,9 @@ class ChainSettings:
     attack_ms: float = 30.0  # time constants
     release_ms: float = 120.0
 
-    sides: str = "as recorded"  # or "mirror": a side without any channel moves like the other
+    # A muscle recorded on one side only: the model infers the other side ("as recorded"), or it moves
+    # like the recorded one ("mirror"), or stays at rest ("rest").
+    sides: str = "as recorded"
 
     # Tables of poses.
     hold_s: float = 1.0
@@ -63,8 +67,10 @@ class ChainSettings:
         """Self, or EiferError that names the setting that cannot be."""
         if self.method not in ("butterworth", "mmm"):
             raise EiferError(f"The method '{self.method}' is unknown; choose 'butterworth' or 'mmm'.")
-        if self.sides not in ("as recorded", "mirror"):
-            raise EiferError(f"'{self.sides}' is unknown for the sides; choose 'as recorded' or 'mirror'.")
+        if self.sides not in SIDES_CHOICES:
+            raise EiferError(
+                f"'{self.sides}' is unknown for the sides; choose 'as recorded', 'mirror' or 'rest'."
+            )
         if not 0 < self.low_hz < self.high_hz:
             raise EiferError("The lower band edge must lie above 0 Hz and below the upper one.")
         if not 1 <= self.order <= 8:
