@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from . import environments
 
 FRAMES = 18_000  # ten minutes at 30 frames per second
 CURVES = 61
@@ -32,6 +35,7 @@ def run() -> int:
     import bpy
 
     rows = [*_import_rows(), _head_row(), *_mapping_rows(), *_bake_rows(), *_size_rows(), *_preview_rows()]
+    rows += _peer_rows()
     print(f"\nBlender {bpy.app.version_string}, Python {platform.python_version()}, {_cpu()}\n")
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     print(
@@ -41,6 +45,23 @@ def run() -> int:
     for row in rows:
         print("| " + " | ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)) + " |")
     return 0
+
+
+def _peer_rows() -> list[Row]:
+    """Recordings and signals beside other software, measured in the environment that has it."""
+    python = environments.ensure(environments.ENVIRONMENTS["peers"])
+    code = (
+        "import json; from eifer_blender.cli import bench_recordings, bench_signals;"
+        "print(json.dumps([*bench_recordings.run(), *bench_signals.run()]))"
+    )
+    done = subprocess.run(
+        [str(python), "-c", code],
+        env=environments.child_variables(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return [Row(*row) for row in json.loads(done.stdout.splitlines()[-1])]
 
 
 def _cpu() -> str:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .bench import Row
 from .environments import CHECKOUT
 
 CHANNELS = 44
@@ -201,26 +202,26 @@ def pandas_table(path: str, german: str) -> Callable[[], object]:
     return lambda: list(pd.read_csv(path, engine="c", **marks).shape)
 
 
-def rows() -> list[tuple[str, str, str]]:
-    """Lines of the benchmark's table: what, result, how."""
+def run() -> list[Row]:
+    """The rows of the table."""
     with tempfile.TemporaryDirectory() as folder:
         return [*_edf_rows(Path(folder)), *_table_rows(Path(folder))]
 
 
-def _edf_rows(folder: Path) -> list[tuple[str, str, str]]:
+def _edf_rows(folder: Path) -> list[Row]:
     path = folder / "long.edf"
     write_long_edf(path, MINUTES * 60)
     what = f"EDF of {MINUTES} min x {CHANNELS} channels x {RATE} Hz"
     found = {name: measure(f"{__name__}:{name}", path) for name in (
         "ours_open", "pyedflib_open", "mne_open", "ours_read", "pyedflib_read", "mne_read")}  # fmt: skip
     return [
-        (
+        Row(
             f"Open an {what}",
             _ms(found["ours_open"]),
             f"SHA-256 of {path.stat().st_size / 1e6:.0f} MB included; header alone: pyEDFlib "
             f"{_ms(found['pyedflib_open'])}, MNE {_ms(found['mne_open'])}",
         ),
-        (
+        Row(
             "Open it and read all samples",
             f"{found['ours_read'].seconds:.2f} s, {found['ours_read'].peak_mib:.0f} MiB",
             f"in blocks; pyEDFlib {_cost(found['pyedflib_read'])}, MNE {_cost(found['mne_read'])}",
@@ -228,7 +229,7 @@ def _edf_rows(folder: Path) -> list[tuple[str, str, str]]:
     ]
 
 
-def _table_rows(folder: Path) -> list[tuple[str, str, str]]:
+def _table_rows(folder: Path) -> list[Row]:
     lines = []
     for german in (False, True):
         path = folder / "table.csv"
@@ -237,7 +238,7 @@ def _table_rows(folder: Path) -> list[tuple[str, str, str]]:
         peer = measure(f"{__name__}:pandas_table", path, german, repeats=3)
         kind = "; and decimal commas" if german else "commas"
         lines.append(
-            (
+            Row(
                 f"Open a CSV of {TABLE_MINUTES} min x {TABLE_CHANNELS} channels x {TABLE_RATE} Hz, {kind}",
                 f"{ours.seconds:.2f} s, {ours.peak_mib:.0f} MiB",
                 f"pandas' C engine {_cost(peer)}: {ours.seconds / peer.seconds:.2f} times as long",
