@@ -299,6 +299,14 @@ def test_pauses_are_rest_in_which_movement_dies_away():
     assert (plain.values[50:100] == 0).all()
 
 
+def test_a_face_that_moves_before_its_muscles_keeps_the_last_frames_of_a_part():
+    early = replace(ANIMATION, dynamics=True, delay_ms=-200, attack_ms=0, release_ms=0)
+    whole_take = process(trials(), early, 50.0)
+    made = process(trials(), early, 50.0, parts=(Part(15.0, 16.0), Part(5.0, 6.0)), pause_s=0.5)
+    np.testing.assert_allclose(made.values[:50], whole_take.values[750:800], atol=1e-6)
+    assert (made.values[50:75] == 0).all()
+
+
 def test_offset_and_frames_hold_for_parts():
     part = Part(10.0, 12.0, "a")
     early = process(trials(), ANIMATION, 25.0, parts=(part, part), offset=-1.0)
@@ -364,6 +372,12 @@ def test_a_marked_rest_does_not_look_into_the_contraction_beside_it():
     x = semg(60_000, 2000.0, [(0, 10), (10.4, 30)])
     made = process(one(x), replace(ANIMATION, rest_segments=((10.0, 10.4),)), 30.0)
     assert made.rest_uv[ZYG] == pytest.approx(2.0, rel=0.35)
+
+
+def test_a_marked_maximum_does_not_look_into_the_burst_beside_it():
+    x = semg(60_000, 2000.0, [(10, 12)], high=30.0) + semg(60_000, 2000.0, [(12, 13)], 0.0, 400.0, seed=2)
+    marked = replace(ANIMATION, maximum_segments=((10.0, 12.0),), maximum_held_ms=0.0)
+    assert process(one(x), marked, 30.0).maximum_uv[ZYG] < 60
 
 
 def test_a_channel_that_was_off_during_the_marked_rest_is_measured_elsewhere():
@@ -458,6 +472,44 @@ def test_several_faults_are_all_told_the_worst_first():
     made = process(one(x), ANIMATION, 30.0)
     assert made.quality[ZYG].status is Status.BAD and "missing" in made.quality[ZYG].reason
     assert len(made.quality[ZYG].reasons) >= 2
+
+
+# --- electrode positions ---------------------------------------------------------------------------
+
+
+def positions(gap=False):
+    """Six monopolar sites; the left corner of the mouth is active, and one channel of its own."""
+    sites = ("K7", "K8", "K17", "K18", "K9", "K10")
+    loud = {"K8": 40.0, "K18": 80.0, "K10": 30.0}
+    columns = [semg(60_000, 2000.0, [(10, 14)], 2.0, loud.get(s, 4.0), seed=k) for k, s in enumerate(sites)]
+    if gap:
+        columns[3][24_000:26_000] = np.nan
+    channels = [Channel(s, "uV", Kind.RAW, None, site=s) for s in sites]
+    channels.append(Channel("Ment", "uV", Kind.RAW, "mentalis_l"))
+    columns.append(semg(60_000, 2000.0, [(20, 24)], seed=9))
+    return Recording((Stream(tuple(channels), np.stack(columns, 1), 2000.0),))
+
+
+def test_positions_drive_muscles_that_have_no_channel():
+    made = process(positions(), ANIMATION, 25.0)
+    left, right = (channel_index(f"levator_labii_superioris_{side}") for side in "lr")
+    assert made.values[260:340, left].mean() > 0.5
+    assert made.values[260:340, left].mean() > 1.5 * made.values[260:340, right].mean()
+    assert made.values[:240, left].max() < 0.1 and made.present[:, left].all()
+    mark = made.quality[left]
+    assert mark.status is Status.CHECK and "Inferred" in mark.reason and "6 electrode" in mark.source
+    own = made.quality[channel_index("mentalis_l")]
+    assert own.source == "Ment" and "Inferred" not in own.reason
+    assert made.values[510:590, channel_index("mentalis_l")].mean() > 0.5
+
+
+def test_a_position_that_fails_leaves_the_others():
+    plain, made = process(positions(), ANIMATION, 25.0), process(positions(gap=True), ANIMATION, 25.0)
+    left = channel_index("levator_labii_superioris_l")
+    np.testing.assert_allclose(made.values[350:], plain.values[350:], atol=0.1)
+    assert np.isfinite(made.values).all() and made.values[310:320, left].mean() > 0.05
+    muted = process(positions(), ANIMATION, 25.0, muted=["levator_labii_superioris_l"])
+    assert not muted.present[:, left].any()
 
 
 # --- public helpers --------------------------------------------------------------------------------
