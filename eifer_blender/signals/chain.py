@@ -195,7 +195,7 @@ def _raw(
 
 def _spectra(found: Survey, rate: float) -> tuple[quality.Spectra, list[tuple[int, int]], list[np.ndarray]]:
     """(power densities of a look at the samples, where it was taken, the samples)."""
-    where = quality.stretches(found.source.rows, rate)
+    where = quality.stretches(found.source.rows, found.source.leads, rate)
     look = quality.read_stretches(found, where)
     return quality.spectra(look, rate), where, look
 

@@ -27,6 +27,7 @@ HEART_CHECK = 0.5  # autocorrelation of the resting envelope at the period of a 
 
 _WHOLE_S = 60.0  # recordings up to this length are looked at completely
 _STRETCHES, _STRETCH_S = 10, 2.0  # longer ones in stretches spread over them
+_MOST_VALUES = 12_000_000  # samples of all leads that are looked at together
 _EDGE = 0.03  # of half the range: the outermost part in which soft clipping piles up peaks
 
 
@@ -56,12 +57,13 @@ class Spectra(NamedTuple):
 # --- looking at samples ----------------------------------------------------------------------------
 
 
-def stretches(rows: int, rate: float) -> list[tuple[int, int]]:
+def stretches(rows: int, leads: int, rate: float) -> list[tuple[int, int]]:
     """(first row, row after the last) of what is looked at: all of it, or stretches spread over it."""
-    if rows <= _WHOLE_S * rate:
-        return [(0, rows)]
     length = int(_STRETCH_S * rate)
-    starts = np.linspace(0, rows - length, _STRETCHES).astype(int)
+    if rows <= 2 * length or (rows <= _WHOLE_S * rate and rows * leads <= _MOST_VALUES):
+        return [(0, rows)]
+    count = int(np.clip(_MOST_VALUES // (length * leads), 2, _STRETCHES))
+    starts = np.linspace(0, rows - length, count).astype(int)
     return [(int(at), int(at) + length) for at in starts]
 
 
