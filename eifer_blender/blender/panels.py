@@ -6,12 +6,14 @@ import textwrap
 
 import bpy
 
+from .. import muscles
 from ..recordings import FORMATS_TEXT
 from . import actions, conditions, head_object, segments, takes, timeline
 from .properties import NO_MUSCLE
 
 CATEGORY = "EIFER"
 
+_WIDE = 380  # pixels of a sidebar with room for the whole names of muscles
 _UNITS = {"uV": "µV"}
 _STATUS_ICONS = {
     "UNKNOWN": "BLANK1",
@@ -143,6 +145,17 @@ def _is_paired(channels: bpy.types.bpy_prop_collection, item: bpy.types.Property
     return sum(c.kind == "RAW" for c in same) == 2
 
 
+def _muscle_text(context: bpy.types.Context, name: str) -> str:
+    """A muscle as the list shows it: a narrow sidebar has no room for its whole name."""
+    if name == NO_MUSCLE:
+        return "—"
+    width = context.region.width if context.region else 300
+    if width > _WIDE * context.preferences.system.ui_scale:
+        return muscles.short_label(name)
+    muscle = muscles.MUSCLES[muscles.MUSCLE_OF_CHANNEL[muscles.channel_index(name)]]
+    return f"{muscle.german} {name[-1].upper()}"
+
+
 class EIFER_UL_channels(bpy.types.UIList):
     """Name, muscle, quality and mute of each channel."""
 
@@ -152,19 +165,19 @@ class EIFER_UL_channels(bpy.types.UIList):
         name="Only muscles", description="Hide channels that drive nothing", default=False
     )
 
-    def draw_item(self, _context, layout, data, item, _icon, _active_data, _active_property, _index) -> None:  # noqa: ANN001
+    def draw_item(self, context, layout, data, item, _icon, _active_data, _active_property, _index) -> None:  # noqa: ANN001
         """Draw one row."""
         row = layout.row(align=True)
         row.active = not item.mute and bool(item.muscle != NO_MUSCLE or item.site)
         split = row.split(factor=0.34, align=True)
         split.label(text=item.name, translate=False)
         right = split.row(align=True)
-        if item.site and item.muscle == NO_MUSCLE:
-            name = right.row(align=True)
-            name.active = False
-            name.prop_menu_enum(item, "muscle", text=f"Kuramoto {item.site}")
-        else:
-            right.prop(item, "muscle", text="", emboss=False)
+        at_site = bool(item.site) and item.muscle == NO_MUSCLE
+        name = right.row(align=True)
+        name.emboss = "NONE"
+        name.active = not at_site
+        text = f"Kuramoto {item.site}" if at_site else _muscle_text(context, item.muscle)
+        name.prop_menu_enum(item, "muscle", text=text)
         if _is_paired(data.channels, item):
             right.label(text="", icon="LINKED")
         doubtful = item.doubtful and item.muscle == item.found_muscle and item.muscle != NO_MUSCLE
@@ -213,9 +226,10 @@ class EIFER_PT_channels(_Panel, bpy.types.Panel):
         if 0 <= stored.active_channel < len(stored.channels):
             item = stored.channels[stored.active_channel]
             column = layout.column(align=True)
+            column.prop(item, "muscle", text="")
+            column = layout.column(align=True)
             column.use_property_split = True
             column.use_property_decorate = False
-            column.prop(item, "muscle")
             column.prop(
                 item, "kind", text=f"Kind ({_UNITS.get(item.unit, item.unit)})" if item.unit else "Kind"
             )
@@ -274,7 +288,7 @@ class EIFER_PT_marks(_Panel, bpy.types.Panel):
 
     def draw_header(self, context: bpy.types.Context) -> None:
         """How many there are."""
-        self.layout.label(text=f"{context.scene.eifer.recording.marks_total}", icon="MARKER_HLT")
+        self.layout.label(text=f"{context.scene.eifer.recording.marks_total}")
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw."""
@@ -283,8 +297,10 @@ class EIFER_PT_marks(_Panel, bpy.types.Panel):
         layout.template_list("EIFER_UL_marks", "", stored, "marks", stored, "active_mark", rows=5)
         if stored.marks_total > len(stored.marks):
             _wrapped(layout, context, f"Only the first {len(stored.marks)} are listed.", "INFO")
-        row = layout.row(align=True)
-        for which, text in (("SAME", "Same Text"), ("ALL", "All"), ("NONE", "None"), ("INVERT", "Invert")):
+        column = layout.column(align=True)
+        column.operator("eifer.check_marks", text="Check the Same Text").which = "SAME"
+        row = column.row(align=True)
+        for which, text in (("ALL", "All"), ("NONE", "None"), ("INVERT", "Invert")):
             row.operator("eifer.check_marks", text=text).which = which
         layout.operator("eifer.range_from_mark", icon="PREVIEW_RANGE")
 
@@ -315,7 +331,7 @@ class EIFER_PT_signal(_Panel, bpy.types.Panel):
         column.prop(chain, "low_hz", text="Band from (Hz)")
         column.prop(chain, "high_hz", text="to (Hz)")
         layout.prop(chain, "mains")
-        layout.prop(chain, "window_ms", text="RMS window (ms)")
+        layout.prop(chain, "window_ms", text="RMS (ms)")
         layout.prop(chain, "sides")
         if context.scene.eifer.recording.marks:
             column = layout.column()
@@ -323,7 +339,7 @@ class EIFER_PT_signal(_Panel, bpy.types.Panel):
                 ("Rest from marks", "rest_marks", chain.rest_found),
                 ("Maximum", "maximum_marks", chain.maximum_found),
             ):
-                column.prop(chain, name, text=text)
+                column.prop(chain, name, text=text, placeholder="Text")
                 if found:
                     row = column.row()
                     row.alignment = "RIGHT"
@@ -474,7 +490,6 @@ class EIFER_PT_takes(_Panel, bpy.types.Panel):
         side.operator("eifer.copy_take", text="", icon="COPYDOWN")
         side.operator("eifer.reload_take", text="", icon="FILE_REFRESH")
         side.operator("eifer.remap_take", text="", icon="MOD_DATA_TRANSFER")
-        side.operator("eifer.add_markers", text="", icon="MARKER_HLT")
         take = takes.selected(head)
         if take is not None:
             self._draw_provenance(context, head, take)
@@ -499,8 +514,10 @@ class EIFER_PT_takes(_Panel, bpy.types.Panel):
         out_of_step = takes.out_of_step(context.scene, stamp)
         for sentence in (*([out_of_step] if out_of_step else []), *timeline.stretched(context.scene)):
             _wrapped(self.layout, context, sentence, "ERROR")
-        if len(context.scene.eifer.markers):
-            self.layout.operator("eifer.remove_markers", icon="X")
+        if takes.has_marks(take):
+            row = self.layout.row(align=True)
+            row.operator("eifer.add_markers", text="Timeline Markers", icon="MARKER_HLT")
+            row.operator("eifer.remove_markers", text="", icon="X")
 
 
 CLASSES = (

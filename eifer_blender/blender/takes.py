@@ -309,6 +309,12 @@ def read_marks(take: bpy.types.PropertyGroup) -> tuple[TakeMark, ...]:
     return ()
 
 
+def has_marks(take: bpy.types.PropertyGroup) -> bool:
+    """Whether the take keeps marks, without reading them."""
+    kept = (getattr(take, pointer) for pointer in _POINTERS.values())
+    return any(action and len(action.get(MARKS, "")) > len("[]") for action in kept)
+
+
 def _marks_from_json(text: object) -> tuple[TakeMark, ...]:
     try:
         rows = [TakeMark(int(f), str(t), None if e is None else int(e)) for f, t, e in json.loads(text)]

@@ -6,6 +6,7 @@ operator the button under the mouse calls. Each `yield` gives Blender time to ha
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import traceback
@@ -23,6 +24,8 @@ FAR = 36  # frames between pictures
 TICK = 0.1  # seconds for Blender to handle an event
 LONGEST = 60.0  # seconds that a step may take on a slow machine
 SIDEBAR_PIXELS = 400
+SCREENFULS = 2  # that the sidebar may be long
+UP, DOWN, WHEEL_STEPS = 4, 5, 10  # buttons of the mouse wheel
 EDGE_PIXELS = 7  # from the region's left end to where its edge can be grabbed
 
 Steps = Iterator[float]
@@ -109,15 +112,26 @@ def click(operator: str, *, across: float = 0.5) -> Steps:
     """Click the button of an operator in the sidebar; `across` is where to look, 0 left to 1 right."""
     where = sidebar()
     x = where.x + across * (where.width - 20)
-    for y in range(where.y + where.height - 12, where.y, -9):
-        xdotool("mousemove", *point(x, y))
-        yield TICK / 2
-        if command_under_mouse(viewport(), where).startswith(f"bpy.ops.{operator}("):
-            xdotool("click", 1)
-            say(f"clicked {operator}")
-            yield TICK
-            return
+    for _ in range(SCREENFULS):
+        for y in range(where.y + where.height - 12, where.y, -9):
+            xdotool("mousemove", *point(x, y))
+            yield TICK / 2
+            if command_under_mouse(viewport(), where).startswith(f"bpy.ops.{operator}("):
+                xdotool("click", 1)
+                say(f"clicked {operator}")
+                yield TICK
+                return
+        yield from scroll(DOWN)
     raise AssertionError(f"the sidebar has no button for {operator}")
+
+
+def scroll(button: int) -> Steps:
+    """Turn the mouse wheel over the sidebar, most of a screenful."""
+    where = sidebar()
+    xdotool("mousemove", *point(where.x + where.width / 2, where.y + where.height / 2))
+    yield TICK
+    xdotool("click", "--repeat", WHEEL_STEPS, "--delay", 20, button)
+    yield 1.0
 
 
 def widen_sidebar() -> Steps:
@@ -203,6 +217,7 @@ def session() -> Steps:
     yield from cancel_bake()
     yield from bake()
     yield from play()
+    yield from trials()
     yield from disable()
 
 
@@ -285,6 +300,62 @@ def play() -> Steps:
     for frame in strongest_frames(PICTURES):
         bpy.context.scene.frame_set(frame)
         yield from screenshot(f"7_frame_{frame:03d}")
+
+
+def trials() -> Steps:
+    """Open a recording with marks, check those of one text, bake them one after another, see the markers."""
+    scene, eifer = bpy.context.scene, bpy.context.scene.eifer
+    bpy.ops.eifer.open_recording(filepath=str(marked_recording()))
+    yield from wait_for(lambda: len(eifer.recording.marks) == 8, "the marks are listed")
+    yield from open_panel_below("eifer.reset_channels")
+    eifer.recording.active_mark = 1
+    yield from click("eifer.check_marks", across=0.15)
+    yield from wait_for(lambda: sum(m.use for m in eifer.recording.marks) == 3, "three marks are checked")
+    yield from screenshot("8_marks")
+    yield from click("eifer.bake_take")
+    yield from wait_for(lambda: len(head().eifer.takes) == 2, "the trials are baked")
+    if len(scene.timeline_markers) < 3:
+        raise AssertionError("the marks are not on the timeline")
+    show_whole_timeline()
+    yield from screenshot("9_trials")
+
+
+def marked_recording() -> Path:
+    """The sample recording with marks, written by the extension."""
+    recordings = importlib.import_module(f"{MODULE}.recordings")
+    texts = ("rest", "smile", "frown", "smile", "pucker", "smile", "frown", "end of the session")
+    marks = tuple(
+        recordings.Annotation(0.5 + 2.0 * number, 1.5 if text == "smile" else 0.0, text)
+        for number, text in enumerate(texts)
+    )
+    path = RECORDING.with_name("session_with_marks.edf")
+    streams = recordings.open_recording(RECORDING).streams
+    return recordings.write_edf(path, recordings.Recording(streams, marks), overwrite=True)
+
+
+def open_panel_below(operator: str) -> Steps:
+    """Click the header of the panel that follows the last button of another one."""
+    where = sidebar()
+    x = where.x + 0.15 * (where.width - 20)
+    height = 0
+    for y in range(where.y + where.height - 12, where.y, -9):
+        xdotool("mousemove", *point(x, y))
+        yield TICK / 2
+        if command_under_mouse(viewport(), where).startswith(f"bpy.ops.{operator}("):
+            height = y
+        elif height:
+            break
+    xdotool("mousemove", *point(x, height - 30))
+    yield TICK
+    xdotool("click", 1)
+    yield 1.0
+
+
+def show_whole_timeline() -> None:
+    """All frames of the scene fit into the timeline, and the timeline is high enough for its markers."""
+    area = next(one for one in window().screen.areas if one.type == "DOPESHEET_EDITOR")
+    with bpy.context.temp_override(window=window(), area=area, region=region(area, "WINDOW")):
+        bpy.ops.action.view_all()
 
 
 def disable() -> Steps:
