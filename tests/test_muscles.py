@@ -1,9 +1,19 @@
 """Channel names of many laboratories find their muscle, and only theirs."""
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from eifer_blender import muscles
-from eifer_blender.muscle_names import Match, describe, match_name, match_names, parse_channel
+from eifer_blender import electrodes, muscles
+from eifer_blender.muscle_names import (
+    Match,
+    describe,
+    in_pair_order,
+    match_name,
+    match_names,
+    one_of_a_pair,
+    parse_channel,
+)
 
 MMM = {
     "Corrugator Supercilii": "corrugator_supercilii",
@@ -309,6 +319,128 @@ def test_one_channel_keeps_a_muscle_that_two_claim():
     names = ["Zyg li processed", "Zyg li raw"]
     assert [m.channel for m in match_names(names, [1, 0])] == [None, "zygomaticus_l"]
     assert [m.channel for m in match_names(names)] == ["zygomaticus_l", None]
+
+
+@given(st.text(max_size=300))
+@example("l" * 250 + " zyg")
+@example("-".join(["zyg"] * 80))
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_read_without_a_crash_and_always_the_same(text):
+    match = match_name(text)
+    assert match == match_name(text)
+    assert match.muscle is None or match.channel in muscles.CHANNELS
+    assert match.site is None or match.site in electrodes.SITES
+    assert describe(match)
+    assert len(match_names([text, text, "Zyg li"], raw=[True] * 3)) == 3
+
+
+# --- sites ----------------------------------------------------------------------------------------
+
+KURAMOTO = [f"{n}" for n in (*range(1, 11), *range(13, 19), 19, 20, 24)]
+
+
+@pytest.mark.parametrize("form", ["E{}", "K{}", "k{}", "EMG E{}", "K {}", "E{} (uV)", "Kuramoto {}"])
+def test_kuramoto_positions_of_a_whole_scheme(form):
+    matches = match_names([form.format(n) for n in KURAMOTO])
+    assert [m.site for m in matches] == [f"K{n}" for n in KURAMOTO]
+    assert not any(m.doubtful or m.muscle for m in matches)
+
+
+def test_kuramoto_sides_even_left_odd_right():
+    assert all(
+        (electrodes.SITES[f"K{n}"][0] > 0) == (n % 2 == 0)
+        for n in range(1, 19)
+        if f"K{n}" in electrodes.SITES
+    )
+    assert [electrodes.SITES[k][0] for k in ("K19", "K20", "K24")] == [0, 0, 0]
+    assert match_name("K5 re").site == "K5"
+    assert match_name("K5 li").site is None
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"E{n}" for n in range(1, 33)],  # an EGI net
+        [f"E{n}" for n in range(1, 13)],
+        [f"E{n}" for n in range(1, 9)],  # electrodes that are only counted
+        ["E1", "E2"],
+        [f"K{n}" for n in range(1, 17)],
+        [f"E{n}" for n in KURAMOTO] + ["Cz", "Fp1"],
+    ],
+)
+def test_numbers_that_are_not_the_scheme_are_no_positions(names):
+    assert not any(m.site for m in match_names(names))
+
+
+def test_a_few_positions_are_doubtful_where_they_may_be_counted_electrodes():
+    assert all(m.site and m.doubtful for m in match_names(["K1", "K2", "K3", "K4"]))
+    assert all(m.site and not m.doubtful for m in match_names(["K5", "K6", "K15", "K16"]))
+
+
+@pytest.mark.parametrize(
+    "names", [["F3", "F4", "C3", "C4"], ["EEG F3", "EEG F4"], ["F0", "F1", "F2"], ["F7", "Fz"]]
+)
+def test_labels_of_other_schemes_are_no_fridlund_labels(names):
+    assert all(m.channel is None for m in match_names(names))
+
+
+# --- pairs ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Zyg li 1", "Zyg li 2"),
+        ("ZYG_L_1", "ZYG_L_2"),
+        ("Zyg L 1 raw", "Zyg L 2 raw"),
+        ("F20a", "F20b"),
+        ("F20-1", "F20-2"),
+        ("F20 prox", "F20 dist"),
+        ("F20+", "F20-"),
+        ("Zyg li +", "Zyg li -"),
+        ("Zyg li (+)", "Zyg li (-)"),
+        ("Zyg_L_pos", "Zyg_L_neg"),
+        ("zyg left sup", "zyg left inf"),
+        ("Zyg L upper", "Zyg L lower"),
+        ("zygomaticus_l_mono1", "zygomaticus_l_mono2"),
+        ("EMG1 Zyg_L_a", "EMG2 Zyg_L_b"),
+    ],
+)
+def test_two_electrodes_of_a_pair_share_the_muscle(first, second):
+    names = [second, "Corr re", first]
+    matches = match_names(names, raw=[True] * 3)
+    assert [m.channel for m in matches] == ["zygomaticus_l", "corrugator_supercilii_r", "zygomaticus_l"]
+    assert not any(m.doubtful for m in matches)
+    assert in_pair_order(first, second)
+    assert not in_pair_order(second, first)
+    assert sum(m.channel == "zygomaticus_l" for m in match_names(names)) == 1  # envelopes make no pair
+
+
+@pytest.mark.parametrize(
+    "name", ["Zyg li 1-2", "Zyg li bip", "Zyg bipolar li", "F20a-F20b", "Zyg1 li - Zyg2 li"]
+)
+def test_a_bipolar_channel_goes_before_its_electrodes(name):
+    matches = match_names(["Zyg li 1", "Zyg li 2", name], raw=[True] * 3)
+    assert [m.channel for m in matches] == [None, None, "zygomaticus_l"]
+
+
+@pytest.mark.parametrize("name", ["F20a", "Zyg li +", "Zyg li prox", "zygomaticus_l_mono1", "Zyg li - Ref"])
+def test_one_electrode_without_the_other_is_doubtful(name):
+    match = match_names([name, "Corr re"], raw=[True] * 2)[0]
+    assert (match.channel, match.doubtful) == ("zygomaticus_l", True)
+    assert one_of_a_pair(name)
+
+
+def test_a_number_that_only_counts_is_no_electrode():
+    matches = match_names(["Zyg li 1", "Corr re 2", "EMG 1 DAO li"], raw=[True] * 3)
+    assert [m.doubtful for m in matches] == [False] * 3
+    beside_a_pair = match_names(["Zyg li 1", "Zyg li 2", "Corr re 1"], raw=[True] * 3)
+    assert beside_a_pair[2].doubtful
+
+
+def test_arrays_and_repeated_names_are_no_pairs():
+    for names in (["Zyg li 1", "Zyg li 2", "Zyg li 3"], ["Zyg li", "Zyg li.1"], ["Zyg li", "Zyg li"]):
+        assert sum(m.channel is not None for m in match_names(names, raw=[True] * len(names))) == 1
 
 
 def test_a_muscle_written_by_hand_needs_a_side():

@@ -10,17 +10,18 @@ from ..muscle_names import in_pair_order, one_of_a_pair
 from ..muscles import CHANNELS
 from ..recordings.pairs import is_pair, twice
 from ..recordings.types import Channel, Kind, Recording
-from .spatial import SpatialMap, inferred, muscles_of_sites, site_rest, spatial_map
+from .spatial import SpatialMap, fit_map, gains, inferred, muscles_of_sites, spatial_map
 
 __all__ = [
     "USED_KINDS",
     "Lead",
     "SpatialMap",
+    "fit_map",
+    "gains",
     "inferred",
     "leads",
     "monopolar_notes",
     "muscles_of_sites",
-    "site_rest",
     "spatial_map",
 ]
 

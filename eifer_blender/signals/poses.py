@@ -80,7 +80,7 @@ def _inferred(stream: Stream, taken: set[str]) -> Iterator[tuple[int, np.ndarray
         return
     sites = [stream.channels[k].site or "" for k in columns]
     values = np.maximum(np.asarray(stream.samples)[:, columns], 0.0)
-    mapping = montage.spatial_map(sites, montage.site_rest(values))
+    mapping = montage.fit_map(sites, values)
     levels, explained = montage.muscles_of_sites(sites, values, mapping)
     for i, name in enumerate(CHANNELS):
         if name not in taken and np.isfinite(levels[:, i]).any():

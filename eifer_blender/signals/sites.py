@@ -53,7 +53,7 @@ def _inferred(group: Traces, settings: ChainSettings, taken: set[str]) -> list[T
     if not at:
         return []
     names = [group.leads[k].channel.site or "" for k in at]
-    mapping = montage.spatial_map(names, montage.site_rest(group.fine[:, at]))
+    mapping = montage.fit_map(names, group.fine[:, at])
     fine, explained = montage.muscles_of_sites(names, group.fine[:, at], mapping)
     frames, _ = montage.muscles_of_sites(names, group.frames[:, at], mapping)
     delayed, _ = montage.muscles_of_sites(names, group.delayed[:, at], mapping)
