@@ -141,3 +141,23 @@ def test_the_window_can_be_used_while_a_file_is_opened(context):
     work.start_job(context, lambda progress: 1)
     assert work.modal(context, event("LEFTMOUSE")) == {"PASS_THROUGH"}
     assert run_to_the_end(work, context) == {"FINISHED"}
+
+
+def test_leaving_the_file_browser_before_any_job_is_no_error(context):
+    Work().cancel(context)
+
+
+def test_loading_a_file_ends_the_job_of_an_operator(context):
+    started, go_on = threading.Event(), threading.Event()
+
+    def function(progress):
+        started.set()
+        go_on.wait(10)
+        progress(0.9, "nearly")
+
+    work = Work()
+    work.start_job(context, function)
+    assert started.wait(10)
+    work.cancel(context)
+    go_on.set()
+    assert work._job.wait(10) and isinstance(work._job.error, CancelledError)

@@ -316,7 +316,8 @@ def trials() -> Steps:
     yield from wait_for(lambda: len(head().eifer.takes) == 2, "the trials are baked")
     if len(scene.timeline_markers) < 3:
         raise AssertionError("the marks are not on the timeline")
-    show_whole_timeline()
+    yield from raise_timeline()
+    scene.frame_set(20)
     yield from screenshot("9_trials")
 
 
@@ -351,9 +352,19 @@ def open_panel_below(operator: str) -> Steps:
     yield 1.0
 
 
-def show_whole_timeline() -> None:
-    """All frames of the scene fit into the timeline, and the timeline is high enough for its markers."""
+def raise_timeline() -> Steps:
+    """Drag the timeline's upper edge until its markers have room, and show all frames of the scene."""
     area = next(one for one in window().screen.areas if one.type == "DOPESHEET_EDITOR")
+    height = area.height
+    x, y = point(area.x + area.width / 2, area.y + area.height)
+    xdotool("mousemove", x, y)
+    yield TICK
+    xdotool("mousedown", 1)
+    for moved in range(0, 90, 10):
+        xdotool("mousemove", x, y - moved)
+        yield TICK
+    xdotool("mouseup", 1)
+    yield from wait_for(lambda: area.height > height, "the timeline is higher")
     with bpy.context.temp_override(window=window(), area=area, region=region(area, "WINDOW")):
         bpy.ops.action.view_all()
 

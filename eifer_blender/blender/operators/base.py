@@ -78,8 +78,9 @@ class JobOperator:
         return self._tick(context)
 
     def cancel(self, _context: bpy.types.Context) -> None:
-        """Blender ends the operator, because a file is loaded or the window is closed."""
-        self.job_cancelled()
+        """Blender ends the operator: a file is loaded, the window is closed, a dialog was left."""
+        if self._job is not None:
+            self.job_cancelled()
 
     @report_errors
     def _tick(self, context: bpy.types.Context) -> set[str]:
