@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..electrodes import CHANNEL_MM
 from ..muscles import CHANNEL_COUNT, MUSCLE_OF_CHANNEL, MUSCLES, OTHER_SIDE
 
 _OVERSAMPLING = 4  # firing times are placed on a grid this much finer than the samples
@@ -61,9 +62,7 @@ def simulate_semg(activation: np.ndarray, seed: int, settings: Settings | None =
 
 def crosstalk_matrix(settings: Settings) -> np.ndarray:
     """[22, 22]: row = electrode, column = muscle; 1 on the diagonal, less with distance."""
-    sites = np.array([m.site_mm for m in MUSCLES], float)[MUSCLE_OF_CHANNEL]
-    sites[1::2, 0] *= -1
-    distance = np.linalg.norm(sites[:, None] - sites[None], axis=-1)
+    distance = np.linalg.norm(CHANNEL_MM[:, None] - CHANNEL_MM[None], axis=-1)
     matrix = settings.crosstalk * np.exp(-distance / settings.crosstalk_mm)
     np.fill_diagonal(matrix, 1.0)
     return matrix
