@@ -10,13 +10,10 @@ the map is the mean of a Gaussian posterior: linear in power, with a prior that 
 muscle gets and that both sides mostly act together. What is left of the prior's variance is the
 uncertainty. Negative powers are cut at 0.
 
-A strong muscle is seen at every site, through the head and through the common reference, and would
-pass for a weak contraction of muscles far away. A share of the sites' mean power is therefore
-taken off all sites first, and off the gains.
-
-The noise of a site must not become activity. Each muscle therefore keeps a rest of its own: what
-the map makes of the sites' rests. Rest and maximum are then measured on the muscles as for any
-other channel, and the rule for channels that never contract holds for them too.
+Neither the noise of a site nor what is left of a strong muscle far away must become activity. Each
+muscle therefore keeps a rest of its own: what the map makes of the sites' rests, or more if it stays far
+below the strongest. Rest and maximum are then measured on the muscles as for any other channel,
+and the rule for channels that never contract holds for them too.
 """
 
 from __future__ import annotations
@@ -38,7 +35,6 @@ _SIDES_TOGETHER = 0.5  # correlation of a muscle's two sides
 _HALVES_TOGETHER = 0.9  # of muscles whose halves meet at the midline, where no electrode can part them
 _AT_THE_MIDLINE = ("depressor_supercilii", "mentalis", "orbicularis_oris")
 _REST_SHARE = 0.35**2  # of the sites' rest power that counts as the muscle's own
-_COMMON = 0.15  # of the sites' mean power that every site has
 _TYPICAL_UV = 130.0
 _CHEWING_UV = 65.0  # the masseter's part in expressions; its maximum is for biting
 _LEAST_SHARE = 0.2 / 4.0  # a fifth of the strongest, over the ratio of the rule for contractions
@@ -119,7 +115,6 @@ def muscles_of_sites(
         clear = explained >= LEAST_EXPLAINED
         members = order[start:end]
         power = np.maximum(values[np.ix_(members, known)] ** 2 - mapping.rest_uv[known] ** 2, 0.0)
-        power = _without_common(power)
         level = np.sqrt(np.maximum(power @ weights[:, known].T, 0.0) + mapping.floor_uv**2)
         result[members] = np.where(clear, level, np.nan)
         told += np.where(clear, explained, 0.0) * len(members)
@@ -141,13 +136,6 @@ def gains(sites: Sequence[str]) -> np.ndarray:
     return 1.0 / (1.0 + (distance / _REACH_MM) ** 2)
 
 
-def _without_common(power: np.ndarray) -> np.ndarray:
-    """Powers [n, k] of sites above what all of them have of the sum."""
-    if power.shape[1] == 0:
-        return power
-    return np.maximum(power - _COMMON * power.mean(1, keepdims=True), 0.0)
-
-
 def _strengths() -> np.ndarray:
     """Microvolts [22] that muscles usually reach in expressions."""
     usual = np.array([_CHEWING_UV if m.name == "masseter" else m.maximum_uv for m in MUSCLES])
@@ -166,8 +154,7 @@ def _prior() -> np.ndarray:
 def _posterior(gain: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(weights [22, k], explained [22]) from the known sites alone; unknown ones weigh 0."""
     prior = _prior()
-    seen = np.zeros_like(gain)
-    seen[known] = _without_common(gain[known].T).T
+    seen = gain * known[:, None]
     cross = prior @ seen.T
     weights = np.linalg.solve(seen @ cross + _RIDGE**2 * np.eye(len(gain)), cross.T).T
     return weights, np.einsum("mk,mk->m", weights, cross) / np.diag(prior)
