@@ -337,7 +337,7 @@ class EIFER_PT_signal(_Panel, bpy.types.Panel):
             column = layout.column()
             for text, name, found in (
                 ("Rest from marks", "rest_marks", chain.rest_found),
-                ("Maximum", "maximum_marks", chain.maximum_found),
+                ("Max. from marks", "maximum_marks", chain.maximum_found),
             ):
                 column.prop(chain, name, text=text, placeholder="Text")
                 if found:
@@ -516,7 +516,7 @@ class EIFER_PT_takes(_Panel, bpy.types.Panel):
             _wrapped(self.layout, context, sentence, "ERROR")
         if takes.has_marks(take):
             row = self.layout.row(align=True)
-            row.operator("eifer.add_markers", text="Timeline Markers", icon="MARKER_HLT")
+            row.operator("eifer.add_markers", icon="MARKER_HLT")
             row.operator("eifer.remove_markers", text="", icon="X")
 
 

@@ -6,7 +6,6 @@ operator the button under the mouse calls. Each `yield` gives Blender time to ha
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import traceback
@@ -303,35 +302,22 @@ def play() -> Steps:
 
 
 def trials() -> Steps:
-    """Open a recording with marks, check those of one text, bake them one after another, see the markers."""
-    scene, eifer = bpy.context.scene, bpy.context.scene.eifer
-    bpy.ops.eifer.open_recording(filepath=str(marked_recording()))
-    yield from wait_for(lambda: len(eifer.recording.marks) == 8, "the marks are listed")
+    """Check marks of the recording, bake them one after another, see the markers."""
+    scene, marks = bpy.context.scene, bpy.context.scene.eifer.recording.marks
     yield from open_panel_below("eifer.reset_channels")
-    eifer.recording.active_mark = 1
+    bpy.context.scene.eifer.recording.active_mark = marks.find("Smile-Closed")
     yield from click("eifer.check_marks", across=0.15)
-    yield from wait_for(lambda: sum(m.use for m in eifer.recording.marks) == 3, "three marks are checked")
+    yield from wait_for(lambda: marks["Smile-Closed"].use, "the mark is checked")
+    for text in ("angry", "Lip-Pucker"):
+        marks[text].use = True
     yield from screenshot("8_marks")
     yield from click("eifer.bake_take")
     yield from wait_for(lambda: len(head().eifer.takes) == 2, "the trials are baked")
-    if len(scene.timeline_markers) < 3:
+    if [marker.name for marker in scene.timeline_markers] != ["angry", "Smile-Closed", "Lip-Pucker"]:
         raise AssertionError("the marks are not on the timeline")
     yield from raise_timeline()
-    scene.frame_set(20)
+    scene.frame_set(strongest_frames(1)[0])
     yield from screenshot("9_trials")
-
-
-def marked_recording() -> Path:
-    """The sample recording with marks, written by the extension."""
-    recordings = importlib.import_module(f"{MODULE}.recordings")
-    texts = ("rest", "smile", "frown", "smile", "pucker", "smile", "frown", "end of the session")
-    marks = tuple(
-        recordings.Annotation(0.5 + 2.0 * number, 1.5 if text == "smile" else 0.0, text)
-        for number, text in enumerate(texts)
-    )
-    path = RECORDING.with_name("session_with_marks.edf")
-    streams = recordings.open_recording(RECORDING).streams
-    return recordings.write_edf(path, recordings.Recording(streams, marks), overwrite=True)
 
 
 def open_panel_below(operator: str) -> Steps:
