@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 
+def plain(text: str) -> str:
+    """Text of a file on one line: what cannot be shown (control characters, line ends) is a blank."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
+
 class EiferError(Exception):
     """Something the user can act on.
 
     The message is one sentence that says what is wrong, where, and what to do. Operators report
     it and the command line prints it, both without a traceback; any other exception is a bug.
+    What a sentence quotes from a file is made `plain`.
     """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(plain(sentence))

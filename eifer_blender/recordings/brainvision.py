@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..errors import EiferError
+from ..errors import EiferError, plain
 from .binary import MOST_BYTES, Layout, file_samples, reading, stamp_of, to_float32
 from .blocks import BlockSamples
 from .channels import make_channels
@@ -486,13 +486,13 @@ def _markers(path: Path) -> list[_Marker]:
         if not re.fullmatch(r"[0-9]{1,15}", position.strip()):
             continue
         length = int(size) if re.fullmatch(r"[0-9]{1,15}", size.strip()) else 0
-        found.append(_Marker(_plain(kind), _plain(text), max(int(position) - 1, 0), length, date.strip()))
+        row = max(int(position) - 1, 0)
+        found.append(_Marker(_unescaped(kind), _unescaped(text), row, length, date.strip()))
     return found
 
 
-def _plain(text: str) -> str:
-    text = text.replace("\\1", ",")[:_LONGEST_TEXT]
-    return "".join(c if c.isprintable() else " " for c in text).strip()
+def _unescaped(text: str) -> str:
+    return plain(text.replace("\\1", ",")[:_LONGEST_TEXT]).strip()
 
 
 def _segments(beginnings: Sequence[_Marker], rate: float, rows: int, notes: list[str]) -> list[Annotation]:

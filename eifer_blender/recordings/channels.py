@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import EiferError
+from ..errors import EiferError, plain
 from .blocks import BlockSamples, excerpt_rows, scale
 from .guess import assign_muscles, guess_kind, to_microvolts
 from .options import Options, kind_of, muscle_of, per_channel
@@ -31,6 +31,7 @@ def make_channels(
     does not fit the file. `levels` says that the layout (poses, numbered video frames) holds levels of
     activity, so that the course of the numbers need not be looked at.
     """
+    names, units = [plain(n).strip() for n in names], [plain(u) for u in units]
     kinds = [kind_of(k) for k in per_channel(options.kinds, names, "kind")]
     given_units = per_channel(options.units, names, "unit")
     muscles = per_channel(options.muscles, names, "muscle")

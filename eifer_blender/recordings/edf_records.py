@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import EiferError
+from ..errors import EiferError, plain
 from .binary import check_unchanged, read_exactly, reading, stamp_of
 from .blocks import BlockSamples
 
@@ -308,10 +308,10 @@ def _decoded(text: bytes) -> str:
     """UTF-8 as the format asks, or what amplifiers wrote before; control characters become blanks."""
     text = text[:_LONGEST_TEXT]
     try:
-        plain = text.decode("utf-8")
+        decoded = text.decode("utf-8")
     except UnicodeDecodeError:
-        plain = text.decode("cp1252", "replace")
-    return " ".join("".join(c if c.isprintable() else " " for c in plain).split())
+        decoded = text.decode("cp1252", "replace")
+    return " ".join(plain(decoded).split())
 
 
 def runs_of(begins: Sequence[tuple[int, float]], records: int, per_record: int, seconds: float) -> np.ndarray:

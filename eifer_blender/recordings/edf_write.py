@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..dependencies import require
-from ..errors import EiferError
+from ..errors import EiferError, plain
 from .blocks import blocks, read_rows
 from .types import Annotation, Recording, Stream
 
@@ -184,16 +184,16 @@ def _packed(
 
 def _annotation(annotation: Annotation) -> tuple[float, bytes]:
     """(onset, time-stamped annotation list); empty without a text."""
-    text = "".join(c if c.isprintable() else " " for c in annotation.text).strip()
+    text = plain(annotation.text).strip()
     if not text or not math.isfinite(annotation.onset):
         return annotation.onset, b""
     duration = annotation.duration
-    length = f"\x15{_plain(duration)}" if math.isfinite(duration) and duration > 0 else ""
+    length = f"\x15{_decimal(duration)}" if math.isfinite(duration) and duration > 0 else ""
     sign = "-" if annotation.onset < 0 else "+"
-    return annotation.onset, f"{sign}{_plain(abs(annotation.onset))}{length}\x14{text}\x14\x00".encode()
+    return annotation.onset, f"{sign}{_decimal(abs(annotation.onset))}{length}\x14{text}\x14\x00".encode()
 
 
-def _plain(number: float) -> str:
+def _decimal(number: float) -> str:
     """Digits and a point, as EDF+ asks."""
     return np.format_float_positional(number, unique=True, trim="-")
 

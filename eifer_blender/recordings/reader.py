@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import EiferError
+from ..errors import EiferError, plain
 from .binary import reading
 from .brainvision import is_brainvision, open_brainvision
 from .c3d import is_c3d, open_c3d
@@ -177,7 +177,22 @@ def _open(path: Path, options: Options, look: bool = False) -> Opened:
         opened = open_text(path, options, look, head)
     else:
         opened = opener(path, options, look=look)
+    opened = _shown(opened)
     return opened if options.streams is None else _chosen(opened, options.streams)
+
+
+def _shown(opened: Opened) -> Opened:
+    """With texts that a panel can show on one line."""
+    recording = opened.recording
+    return replace(
+        opened,
+        recording=replace(
+            recording,
+            streams=tuple(replace(s, name=plain(s.name)) for s in recording.streams),
+            annotations=tuple(replace(a, text=plain(a.text)) for a in recording.annotations),
+            notes=tuple(plain(n) for n in recording.notes),
+        ),
+    )
 
 
 def _chosen(opened: Opened, wanted: Sequence[str | int]) -> Opened:
