@@ -11,6 +11,7 @@ ReadBlock = Callable[[int, int, np.ndarray], np.ndarray]
 """(first row, row after the last, columns int [k]) -> float32 [rows, k]; raises EiferError if it cannot."""
 
 LOOK = 60_000  # samples of a channel that are looked at for a guess
+_MOST_LOOKED = 2**23  # samples of all channels, which shortens the look at very many
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ def scale(samples: np.ndarray | BlockSamples, factors: np.ndarray) -> np.ndarray
 
 def excerpt_rows(samples: np.ndarray | BlockSamples) -> np.ndarray:
     """Up to `LOOK` rows in three stretches (beginning, middle, end), so that neighbours stay neighbours."""
-    n, third = len(samples), LOOK // 3
-    if n <= LOOK:
+    n, third = len(samples), min(LOOK, _MOST_LOOKED // max(samples.shape[1], 1)) // 3
+    if n <= 3 * third:
         return read_rows(samples, 0, n)
     starts = (0, n // 2, n - third)
     return np.concatenate([read_rows(samples, at, at + third) for at in starts])

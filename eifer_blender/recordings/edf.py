@@ -6,6 +6,7 @@ and no memory.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import EiferError
+from ..errors import EiferError, plain
 from .binary import LARGEST, reading
 from .channels import make_channels
 from .edf_records import RecordFile, RecordNotes, Signals, read_notes, record_samples, refuse_gaps, runs_of
@@ -21,6 +22,7 @@ from .options import Options, per_channel
 from .types import Annotation, Opened, Recording, Stream
 
 _MOST_SIGNALS = 2048
+_STATUS = re.compile(r"status|triggers?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def read_header(path: Path) -> EdfHeader:
         _number(fields[at : at + 8], path, "samples of a signal", int)
         for at in range(216 * count, 224 * count, 8)
     )
-    gains, zeros, unusable = _scales(path, fields, labels)
+    gains, zeros, unusable = _scales(path, fields, labels, kind == "BDF")
     seconds = _number(fixed[244:252], path, "duration of a data record", float)
     records = _number(fixed[236:244], path, "number of data records", int)
     if min(per_record) < 0 or not 0 <= seconds < 1e6 or records < -1:
@@ -323,7 +325,7 @@ def _without_double_muscles(streams: list[Stream], notes: list[str]) -> list[Str
 
 
 def _scales(
-    path: Path, fields: bytes, labels: Sequence[str]
+    path: Path, fields: bytes, labels: Sequence[str], wide: bool
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[int, ...]]:
     """(gains, zeros, signals without a range of values); minima and maxima must be numbers.
 
@@ -338,6 +340,9 @@ def _scales(
         low, high, digital_low, digital_high = (
             _number(fields[a : a + 8], path, f"range of signal {i + 1}", float) for a in at
         )
+        if wide and _STATUS.fullmatch(label):  # a word of bits, whatever range a converter states
+            gains[i] = 1.0
+            continue
         if low == high or digital_low == digital_high:
             unusable.append(i)
             continue
@@ -362,4 +367,4 @@ def _number(field: bytes, path: Path, what: str, convert: type) -> Any:  # noqa:
 
 
 def _text(field: bytes) -> str:
-    return field.decode("latin-1").strip("\x00 ")
+    return plain(field.decode("latin-1")).strip()

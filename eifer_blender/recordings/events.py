@@ -155,7 +155,7 @@ def _annotations(
     starts, values = _without_edges(starts, values, rows)
     if len(starts) < 2:
         return []
-    if np.all(values == np.round(values)) and np.abs(values).max() > _CODE_BITS:
+    if np.all(values == np.round(values)) and (values.max() > _CODE_BITS or values.min() < -(2**15)):
         values = (values.astype(np.int64) & _CODE_BITS).astype(np.float64)
         changed = np.concatenate(([True], values[1:] != values[:-1]))
         starts, values = starts[changed], values[changed]

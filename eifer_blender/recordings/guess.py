@@ -19,6 +19,7 @@ from .types import Channel, Kind
 LOWEST_RAW_RATE = 400.0  # below this a raw channel is aliased, an envelope serves better
 HIGHEST_UV = 5_000.0  # no surface EMG has a larger RMS; more means that the unit is wrong
 _HIGHEST_DOUBTED_UV = 1_000.0
+_STRETCH = 256  # rows without an own offset
 
 
 def _split(text: str) -> tuple[str, ...]:
@@ -267,7 +268,7 @@ def to_microvolts(
         if is_muscle_signal(channel):
             groups.setdefault((channel.unit, channel.kind), []).append(i)
     for (unit, _), members in groups.items():
-        loudness = max(_loudness(samples[:, i], channels[i].kind) for i in members)
+        loudness = sorted(_loudness(samples[:, i], channels[i].kind) for i in members)
         factor, note = _scale(unit, loudness, all(given[i] for i in members))
         # An unknown unit is no reason to doubt each channel; a stated one that is wrong is.
         wrong = bool(note) and voltage_factor(unit) is not None
@@ -285,22 +286,36 @@ def is_muscle_signal(channel: Channel) -> bool:
 
 
 def _loudness(column: np.ndarray, kind: Kind) -> float:
+    """RMS; of raw sEMG without the offset and the drift of its electrodes."""
     x = excerpt(column)
     if len(x) == 0:
         return 0.0
-    return float(np.sqrt(np.mean((x - x.mean()) ** 2))) if kind is Kind.RAW else float(np.sqrt(np.mean(x**2)))
+    if kind is not Kind.RAW:
+        return float(np.sqrt(np.mean(x**2)))
+    stretches = x[: len(x) // _STRETCH * _STRETCH].reshape(-1, _STRETCH) if len(x) >= _STRETCH else x[None]
+    # Not the loudest stretches: an electrode that is touched jumps by more than any muscle can do.
+    return float(np.quantile(stretches.std(1), 0.9))
 
 
-def _scale(unit: str, loudness: float, given: bool) -> tuple[float, str]:
-    """(microvolts per unit, sentence without its full stop or nothing)."""
+def _scale(unit: str, loudness: Sequence[float], given: bool) -> tuple[float, str]:
+    """(microvolts per unit, sentence without its full stop or nothing) of channels, the quietest first."""
     stated = voltage_factor(unit)
-    if stated is not None and (given or loudness * stated <= HIGHEST_UV):
+    # One electrode that hangs in the air is no reason to doubt the others.
+    heard = [v for v in loudness if v > 0] or [0.0]
+    typical = heard[(len(heard) - 1) // 2]
+    if stated is not None and (given or typical * stated <= HIGHEST_UV):
         return stated, ""
     if stated is not None:
-        factor = next((f for f in (1e6, 1e3, 1.0) if loudness * f <= _HIGHEST_DOUBTED_UV and f < stated), 1.0)
+        smaller = [f for f in (1e6, 1e3, 1.0) if f < stated]
+        factor = next((f for f in smaller if typical * f <= _HIGHEST_DOUBTED_UV), min(1.0, stated))
+        if factor == stated:
+            return factor, (
+                f"{typical * stated / 1e3:.3g} mV RMS is more than surface EMG can have; check the unit "
+                f"'{unit}', the gain and the electrodes"
+            )
         return factor, f"The unit '{unit}' cannot be true for surface EMG and was read as {_name(factor)}"
     # The smallest unit under which the signal is louder than an amplifier's own noise.
-    factor = next((f for f in (1.0, 1e3, 1e6) if loudness * f >= 0.2), 1.0)
+    factor = next((f for f in (1.0, 1e3, 1e6) if loudness[-1] * f >= 0.2), 1.0)
     if given and unit:
         return factor, f"The unit '{unit}' is no voltage; the numbers were read as {_name(factor)}"
     return factor, f"The file names no voltage unit; read as {_name(factor)}"
