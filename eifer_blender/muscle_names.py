@@ -97,7 +97,7 @@ _EXACT: dict[str, str] = {
         "lateral_frontalis": "latfront latf latfrontalis lateralfrontalis lateralerfrontalis frontlat "
         "frolat frlat frontalislat frontalislateral frontalislateralis frontalisparslateralis "
         "outerfrontalis lfrontalislateral frontallateral frontalisouter frontouter outerfront "
-        "lateralfront latfro frontalispl",
+        "lateralfront latfro frontalispl stirnlateral lateralstirn lateralestirn stirnaussen",
         "levator_labii_superioris": "lls llsup levlab levlabii levlabsup levlabiisup levatorlabii "
         "llevatorlabii levatorlabiisup levatorlabiisuperior levatorlabiisuperioris llsan llsaln "
         "levlabsupalnasi levatorlabiisuperiorisalaequenasi levatorlabiialaequenasi levlabiisuperioris "
@@ -106,13 +106,13 @@ _EXACT: dict[str, str] = {
         "medial_frontalis": "medfront medf medfrontalis medialfrontalis medialerfrontalis frontmed "
         "fromed frmed frontalismed frontalismedial frontalismedialis frontalisparsmedialis "
         "innerfrontalis frontalisinner frontalmedial frontinner innerfront medialfront medfro "
-        "frontalispm",
+        "frontalispm stirnmedial medialstirn medialestirn stirninnen",
         "mentalis": "mentalis musculusmentalis kinnmuskel",
         "orbicularis_oculi": "orboc orbocc orbocu orbocul orboculi orbicoculi orbicularisoc "
         "orbicularisoculi orbiculoculi orbiculoc ooc oocu oocul ooculi orboculii augenringmuskel "
         "augenschliessmuskel orbicularisocculi orbicularisocul orbculi",
         "orbicularis_oris": "orbor orbori orboris orbicoris orbicularisor orbicularisoris oor oori "
-        "ooris orbiculoris mundringmuskel",
+        "ooris orbiculoris mundringmuskel lippenringmuskel",
         "zygomaticus": "zyg zygo zygom zygmaj zygomaj zygommaj zygomajor zygmajor zygomaticus "
         "zygomaticusmajor zygomaticusmaj zygomaticmajor zygomaticmaj zygomatic zmaj zmajor "
         "zygomaticusmaior zygomaticusm jochbeinmuskel grosserjochbeinmuskel zygomaticmuscle zygomat",

@@ -119,3 +119,52 @@ def test_a_look_at_very_many_channels_is_short():
         assert 3000 <= len(look) <= 60_000 and look.shape[1] == columns
     assert sum(asked[-3:]) <= 2**23
     assert sum(asked[:3]) == 60_000
+
+
+@pytest.mark.parametrize(
+    ("name", "muscle"),
+    [
+        ("Stirn medial links", "medial_frontalis_l"),
+        ("Stirn lateral re", "lateral_frontalis_r"),
+        ("Lippenringmuskel li", "orbicularis_oris_l"),
+    ],
+)
+def test_german_names_of_the_face(write, name, muscle):
+    recording = open_recording(write(csv(semg(channels=1), [name], "µV")))
+    assert recording.streams[0].channels[0].muscle == muscle
+
+
+def test_a_name_that_is_there_twice_is_said_to_be(write):
+    recording = open_recording(write(csv(semg(), ["Zyg li", "Zyg li", "Corr re"], "µV")))
+    assert [c.muscle for c in recording.streams[0].channels] == [
+        "zygomaticus_l",
+        None,
+        "corrugator_supercilii_r",
+    ]
+    assert recording.notes == (
+        "Several channels have the same name, and one of them is used; please check: 'Zyg li'.",
+    )
+
+
+@pytest.mark.parametrize("envelope_first", [False, True])
+def test_the_raw_signal_keeps_its_muscle_beside_an_envelope_of_another_rate(write, envelope_first):
+    raw = signal("EMG Zyg li", noise(12_000, 0, 2000))
+    envelope = signal("Zyg li RMS", np.abs(noise(1200, 1, 2000)) + 200)
+    listed = [envelope, raw] if envelope_first else [raw, envelope]
+    recording = open_recording(write(edf_file(listed, 12), "a.edf"))
+    owners = {c.name: c.muscle for s in recording.streams for c in s.channels}
+    assert owners == {"EMG Zyg li": "zygomaticus_l", "Zyg li RMS": None}
+    assert recording.notes == (
+        "Left without a muscle, because another channel serves it better: 'Zyg li RMS'.",
+    )
+
+
+def test_what_is_called_rms_is_an_envelope_even_if_it_hardly_moves(write):
+    steady = 50 + np.random.default_rng(0).normal(size=(6000, 1)) * 2
+    recording = open_recording(write(csv(steady, ["Zyg li RMS"], "µV")))
+    assert recording.streams[0].channels[0].kind is Kind.ENVELOPE
+
+
+def test_json_is_called_by_its_name(write):
+    with pytest.raises(EiferError, match="is JSON, which cannot be read"):
+        open_recording(write('{"emg": [1, 2, 3]}'))

@@ -18,7 +18,7 @@ from .binary import MOST_BYTES, to_float32
 from .blocks import BlockSamples
 from .channels import make_channels
 from .clock import TIME_UNITS, even_clock
-from .guess import excerpt, is_muscle_signal, split_unit, suitability
+from .guess import excerpt, is_muscle_signal, spare_note, split_unit, suitability
 from .options import Options, per_channel
 from .types import Annotation, Kind, Opened, Recording, Stream
 
@@ -96,12 +96,8 @@ def assemble(
     chosen = _chosen(signals, options)
     meant = _meant(signals, found, chosen, options)
     parts = _options_of(path, signals, found, meant, options)
-    streams, ranks = [], []
-    for i, signal in enumerate(signals):
-        stream, rank = _stream(path, signal, parts[i], said if i in chosen else [])
-        streams.append(stream)
-        ranks.append(rank)
-    unsure = _one_owner(streams, ranks, chosen, said)
+    streams = [_stream(path, s, parts[i], said if i in chosen else []) for i, s in enumerate(signals)]
+    unsure = one_owner(streams, chosen, said)
     needs, asked = _needs(signals, streams, chosen, options, unsure)
     offers = _offers(streams, chosen, asked, needs)
     marks = tuple(sorted(annotations, key=lambda a: a.onset))
@@ -318,10 +314,7 @@ def _rate_of(signal: Signals, chosen: Sequence[Signals], options: Options) -> fl
 # --- streams --------------------------------------------------------------------------------------
 
 
-def _stream(
-    path: Path, signal: Signals, options: Options, notes: list[str]
-) -> tuple[Stream, list[tuple[str | None, int]]]:
-    """(stream, claimed muscle and rank of each channel)."""
+def _stream(path: Path, signal: Signals, options: Options, notes: list[str]) -> Stream:
     rate = options.rate or signal.rate
     frame_aligned = bool(options.frame_aligned)
     if frame_aligned and rate is None:
@@ -348,20 +341,22 @@ def _stream(
         samples = np.asarray(samples).copy()
         muscle = [i for i, c in enumerate(channels) if c.muscle or c.site]
         samples[:, muscle] = np.where(samples[:, muscle] == 0, np.nan, samples[:, muscle])
-    stream = Stream(channels, samples, rate, signal.start, frame_aligned, labels, signal.name)
-    return stream, [(c.muscle, suitability(c.kind, rate)) for c in channels]
+    return Stream(channels, samples, rate, signal.start, frame_aligned, labels, signal.name)
 
 
-def _one_owner(
-    streams: list[Stream], ranks: list[list[tuple[str | None, int]]], chosen: Sequence[int], notes: list[str]
-) -> bool:
-    """Give every muscle to one stream; whether nothing but the order of the file decided."""
+def one_owner(streams: list[Stream], chosen: Sequence[int], notes: list[str]) -> bool:
+    """Give every muscle to one of the chosen streams; whether nothing but the order of the file decided.
+
+    `streams` and `notes` are changed in place.
+    """
     best: dict[str, tuple[int, bool, float, int]] = {}
     unsure = False
     for i in chosen:
-        for muscle, rank in ranks[i]:
+        for channel in streams[i].channels:
+            muscle = channel.muscle
             if muscle is None:
                 continue
+            rank = suitability(channel.kind, streams[i].rate)
             claim = (rank, not _MUSCLE_STREAM.search(streams[i].name), -(streams[i].rate or 0.0), i)
             if muscle in best:
                 # Two of one stream are the electrodes of a pair.
@@ -369,14 +364,16 @@ def _one_owner(
                 best[muscle] = min(best[muscle], claim)
             else:
                 best[muscle] = claim
+    spare = []
     for i in chosen:
         channels = list(streams[i].channels)
         for k, channel in enumerate(channels):
             if channel.muscle and best[channel.muscle][3] != i:
-                owner = streams[best[channel.muscle][3]].name
-                notes.append(f"'{channel.name}' is there twice; the one in '{owner}' is used.")
+                spare.append(channel.name)
                 channels[k] = replace(channel, muscle=None)
         streams[i] = replace(streams[i], channels=tuple(channels))
+    if spare:
+        notes.append(spare_note(spare))
     return unsure
 
 

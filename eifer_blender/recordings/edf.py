@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import EiferError, plain
+from .assemble import one_owner
 from .binary import LARGEST, reading
 from .channels import make_channels
 from .edf_records import RecordFile, RecordNotes, Signals, read_notes, record_samples, refuse_gaps, runs_of
@@ -267,7 +268,8 @@ def _streams(
         streams.append(
             Stream(channels, samples, float(rate), name=f"{name} {rate:g} Hz" if len(by_rate) > 1 else name)
         )
-    return tuple(_without_double_muscles(streams, notes))
+    one_owner(streams, range(len(streams)), notes)
+    return tuple(streams)
 
 
 def _in_file_order(options: Options, header: EdfHeader, order: Sequence[int]) -> Options:
@@ -305,23 +307,6 @@ def _part(options: Options, order: Sequence[int], at: int, count: int, header: E
         units=cut(options.units),
         muscles=cut(options.muscles),
     )
-
-
-def _without_double_muscles(streams: list[Stream], notes: list[str]) -> list[Stream]:
-    """A muscle that two streams claim stays with the faster one."""
-    taken: set[str] = set()
-    order = sorted(range(len(streams)), key=lambda i: -(streams[i].rate or 0))
-    for i in order:
-        channels = []
-        mine = {channel.muscle for channel in streams[i].channels if channel.muscle}
-        for channel in streams[i].channels:
-            if channel.muscle in taken:
-                notes.append(f"'{channel.name}' is there twice; the one with the higher rate is used.")
-                channel = replace(channel, muscle=None)
-            channels.append(channel)
-        taken |= mine
-        streams[i] = replace(streams[i], channels=tuple(channels))
-    return streams
 
 
 def _scales(

@@ -19,6 +19,7 @@ from .types import Channel, Kind
 LOWEST_RAW_RATE = 400.0  # below this a raw channel is aliased, an envelope serves better
 HIGHEST_UV = 5_000.0  # no surface EMG has a larger RMS; more means that the unit is wrong
 _HIGHEST_DOUBTED_UV = 1_000.0
+_SPARE = "Left without a muscle, because another channel serves it better: {}."
 _STRETCH = 256  # rows without an own offset
 
 
@@ -157,11 +158,12 @@ def _holds_codes(x: np.ndarray) -> bool:
 
 def _positive_kind(name: str, muscle: str | None, x: np.ndarray, rate: float | None) -> Guess:
     """Kind of a channel (almost) without negative values."""
-    if _is_fast(rate) and not hugs_zero(x) and (muscle or _RAW_NAME.search(name)):
+    smoothed = _ENVELOPE_NAME.search(name)
+    if _is_fast(rate) and not smoothed and not hugs_zero(x) and (muscle or _RAW_NAME.search(name)):
         return Guess(Kind.RAW, True)
     if muscle is None and np.median(x) > 5 * x.std():  # far from zero and slow: temperature, skin, ...
         return Guess(Kind.OTHER, True)
-    if not _is_fast(rate) or _depth(x) > 0.3 or _ENVELOPE_NAME.search(name):
+    if not _is_fast(rate) or _depth(x) > 0.3 or smoothed:
         return Guess(Kind.ENVELOPE, muscle is None)
     return Guess(Kind.RECTIFIED, muscle is None)
 
@@ -230,13 +232,17 @@ def _naming_notes(channels: Sequence[Channel], matches: Sequence[Match], ranks: 
     halves = [c.name for c, m, _ in mine if c.name in alone and m.channel and is_half(m, bool(pairs))]
     sideless = [c.name for c, m, _ in mine if c.muscle and m.channel == c.muscle and m.side is None]
     spare = [c.name for c, m, own in mine if own.muscle and not c.muscle and not m.remark]
+    owned = {c.name for c, m, _ in mine if c.muscle}
+    again = list(dict.fromkeys(n for n in spare if n in owned))
+    spare = [n for n in spare if n not in owned]
     sites = [c for c, _, _ in mine if c.site]
     unsure = [c.name for c in sites if c.doubtful]
     told = {
         "No side is named for {}: taken as left, please check.": sideless,
         "Read as the two electrodes of bipolar channels: {}.": pairs,
         "One electrode of a pair, used alone because the other is missing: {}.": halves,
-        "Left without a muscle, because another channel serves it better: {}.": spare,
+        "Several channels have the same name, and one of them is used; please check: {}.": again,
+        _SPARE: spare,
         "None of the eleven muscles, so it drives nothing: {}.": [
             c.name for c, m, _ in mine if m.remark == "other"
         ],
@@ -248,6 +254,11 @@ def _naming_notes(channels: Sequence[Channel], matches: Sequence[Match], ranks: 
         "{}.": [c.name for c, m, _ in mine if m.remark == "numbered"],
     }
     return [sentence.format(_listed(names)) for sentence, names in told.items() if names]
+
+
+def spare_note(names: Sequence[str]) -> str:
+    """The sentence for channels whose muscle another one has."""
+    return _SPARE.format(_listed(names))
 
 
 def to_microvolts(

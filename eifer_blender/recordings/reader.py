@@ -30,6 +30,7 @@ _NO_RECORDING = {
     b"\x89PNG": "a picture",
     b"BLENDER": "a Blender file",
     b"\x1f\x8b": "a gzip archive",
+    b'{"': "JSON",
 }
 
 
