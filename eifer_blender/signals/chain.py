@@ -386,9 +386,13 @@ def _assemble(
     nothing = float("nan")
     lowest = np.array([s.rest if s else nothing for s in scale], dtype=np.float32)
     top = np.array([s.start + s.span if s else nothing for s in scale], dtype=np.float32)
-    if any(q.prior for q in marks):
-        names = sum(q.prior for q in marks)
-        notes.append(f"{names} channels never contract clearly and were scaled by population values.")
+    if quiet := sum(q.prior for q in marks):
+        who = (
+            "One channel never contracts clearly and was"
+            if quiet == 1
+            else (f"{quiet} channels never contract clearly and were")
+        )
+        notes.append(f"{who} scaled by population values.")
     return Activation(
         values,
         envelope,
