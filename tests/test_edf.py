@@ -470,3 +470,12 @@ def test_missing_samples_become_zero_and_annotations_in_one_place_find_room(tmp_
     assert again.annotations == marks
     np.testing.assert_allclose(again.streams[0].samples[:, 0], np.nan_to_num(x[:, 0]), atol=0.01)
     assert path.stat().st_size < 400_000
+
+
+@pytest.mark.parametrize("seconds", ["0.0001", "0.00051"])
+def test_rates_that_no_amplifier_has_make_no_endless_pauses(write, seconds):
+    """A record that is said to last no time at all would make hours of work of a pause."""
+    one = signal("EMG Zyg li", noise(2000))
+    begins = texts(*(b"+%d\x14\x14\x00" % t for t in (0, 1, 3, 300)))
+    content = edf_file([one, begins], 4, reserved="EDF+D", seconds=seconds)
+    assert re.search("which cannot be|far longer than its data", said(write(content)))

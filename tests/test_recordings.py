@@ -428,11 +428,13 @@ def test_ragged_line_is_named(write):
     assert "Line 121" in said(write("\n".join(lines)), rate=1000)
 
 
-def test_word_among_numbers_is_named_with_line_and_column(write):
+@pytest.mark.parametrize(("cell", "said_as"), [("12x7", "'12x7'"), ("Mustermann", "a word")])
+def test_word_among_numbers_is_named_with_line_and_column(write, cell, said_as):
+    """What has no digit may be a person's name and is not repeated."""
     lines = csv_text(raw_rows(), ["Zyg li", "Corr li"]).split("\n")
-    lines[120] = "1.0,broken"
+    lines[120] = f"1.0,{cell}"
     sentence = said(write("\n".join(lines)), rate=1000)
-    assert "Line 121" in sentence and "broken" in sentence and "Corr li" in sentence
+    assert sentence.startswith("Line 121 of ") and f" has {said_as} where column 'Corr li' " in sentence
 
 
 def test_word_far_behind_the_head_is_found(write):

@@ -21,7 +21,7 @@ from ..errors import EiferError, plain
 from .binary import MOST_BYTES, Layout, file_samples, reading, stamp_of, to_float32
 from .blocks import BlockSamples
 from .channels import make_channels
-from .options import Options, per_channel
+from .options import Options, is_rate, per_channel
 from .types import Annotation, Opened, Recording, Stream
 
 _FIRST_LINE = re.compile(
@@ -174,7 +174,7 @@ def _rate(common: Mapping[str, str]) -> float | None:
         rate = 1e6 / float(common.get("samplinginterval", "").replace(",", "."))
     except (ValueError, ZeroDivisionError):
         return None
-    if not 0.01 <= rate <= 1e6:
+    if not is_rate(rate):
         return None
     return float(round(rate)) if rate > 5 and abs(rate - round(rate)) < 1e-5 * rate else rate
 

@@ -19,7 +19,7 @@ from ..errors import EiferError
 from .assemble import Signals, assemble
 from .binary import check_unchanged, stamp_of, to_float32
 from .blocks import BlockSamples
-from .options import Options
+from .options import Options, is_rate
 from .types import Annotation, Opened
 
 _BLOCK = 512
@@ -149,7 +149,7 @@ def _read_header(path: Path) -> tuple[_Layout, Parameters, float, list[str]]:
     if frame_rate > 0 and abs(rate / (frame_rate * per_frame) - 1) > 0.01:
         notes.append(f"The file states {rate:g} Hz and {frame_rate * per_frame:g} Hz; the latter was taken.")
         rate = frame_rate * per_frame
-    if not 0.01 <= rate <= 1e6:
+    if not is_rate(rate):
         raise _Damaged(f"a rate of {rate:g} Hz is impossible")
     if frames == 0:
         raise EiferError(f"'{path.name}' holds no samples; choose another file.")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import EiferError
+from .options import is_rate
 
 TIME_UNITS = {
     "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "sekunden": 1.0,
@@ -72,7 +73,7 @@ def even_clock(
     position = (time - time[0]) / step
     jitter = float(np.abs(position - np.round(position)).max())
     rate = _tidy(1.0 / (step * factor), 2 * jitter / float(position[-1]))
-    if not 0.01 <= rate <= 1e6:
+    if not is_rate(rate):
         raise EiferError(
             f"The time in '{name}' means a rate of {rate:.3g} Hz, which cannot be; check its unit."
         )

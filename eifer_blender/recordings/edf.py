@@ -19,7 +19,7 @@ from .assemble import one_owner
 from .binary import LARGEST, reading
 from .channels import make_channels
 from .edf_records import RecordFile, RecordNotes, Signals, read_notes, record_samples, refuse_gaps, runs_of
-from .options import Options, per_channel
+from .options import HIGHEST_RATE, Options, per_channel
 from .types import Annotation, Opened, Recording, Stream
 
 _MOST_SIGNALS = 2048
@@ -113,6 +113,10 @@ def read_header(path: Path) -> EdfHeader:
         )
     if seconds == 0:
         raise EiferError(f"The data records of '{path.name}' have no duration; export the file again.")
+    if (fastest := max(header.rate(i) for i in header.signals)) > HIGHEST_RATE:
+        raise EiferError(
+            f"The header of '{path.name}' means {fastest:.3g} Hz, which cannot be; export it again."
+        )
     return header
 
 
@@ -225,7 +229,8 @@ def _has_pauses(path: Path, header: EdfHeader, said: RecordNotes) -> bool:
             f"The data records of '{path.name}' overlap in time; export it as {header.format}C."
         ) from None
     second = header.record_seconds / 1000
-    refuse_gaps(path, float(end[0] + end[2]) * second, header.records * header.record_seconds)
+    fastest = max(header.rate(i) for i in header.signals)
+    refuse_gaps(path, float(end[0] + end[2]) * second, header.records * header.record_seconds, fastest)
     return True
 
 

@@ -24,6 +24,7 @@ _LARGEST_RECORD = 2**24  # bytes; of larger records only the wanted samples are 
 _SEEK = 2**14  # bytes that can be read while a file is positioned once
 _TILE = 2048  # rows that are scaled at once
 _MOST_PAUSES = 100_000
+_MOST_EMPTY = 2**23  # rows in pauses, beside four times those of the data
 _MOST_ANNOTATIONS = 100_000
 _LONGEST_TEXT = 500
 _TAL_HEAD = re.compile(rb"([+-][0-9]{1,24}(?:\.[0-9]{0,24})?)(?:\x15([0-9]{1,24}(?:\.[0-9]{0,24})?))?")
@@ -334,9 +335,9 @@ def runs_of(begins: Sequence[tuple[int, float]], records: int, per_record: int, 
     return np.array(rows, dtype=np.int64)
 
 
-def refuse_gaps(path: Path, seconds: float, data: float) -> None:
-    """Raises EiferError if a recording with its pauses is far longer than its data."""
-    if seconds > 4 * data + 600:
+def refuse_gaps(path: Path, seconds: float, data: float, rate: float) -> None:
+    """Raises EiferError if a recording with its pauses is far longer than its data (seconds, Hz)."""
+    if seconds > 4 * data + min(600, _MOST_EMPTY / rate):
         raise EiferError(
             f"'{path.name}' has pauses far longer than its data ({seconds / 3600:.1f} h for {data:.0f} s of "
             "samples); split the file at its pauses."

@@ -13,6 +13,14 @@ from .types import Kind
 PerChannel = Sequence[Any] | Mapping[str | int, Any] | None
 
 
+LOWEST_RATE, HIGHEST_RATE = 0.01, 1e6  # samples per second
+
+
+def is_rate(rate: float) -> bool:
+    """Whether a recording can have so many samples per second."""
+    return LOWEST_RATE <= rate <= HIGHEST_RATE
+
+
 @dataclass(frozen=True)
 class Options:
     """Arguments of `open_recording`; None everywhere means "guess"."""
@@ -30,7 +38,7 @@ class Options:
 
     def check(self) -> Options:
         """Self, or EiferError if a value cannot be meant."""
-        if self.rate is not None and not (0.01 <= float(self.rate) <= 1e6):
+        if self.rate is not None and not is_rate(float(self.rate)):
             raise EiferError(f"A rate of {self.rate} Hz is not possible; give samples per second.")
         if isinstance(self.names, str):
             raise EiferError("Give the channel names as a list, one for each column.")

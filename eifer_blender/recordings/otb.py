@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import EiferError
 from .assemble import Signals, assemble
 from .binary import Layout, file_samples
-from .options import Options
+from .options import Options, is_rate
 from .plain_xml import LONGEST_XML, parse_xml, text_of
 from .types import Annotation, Kind, Opened
 
@@ -100,7 +100,7 @@ def _older(path: Path, members: dict[str, _Member]) -> list[Signals]:
         device = _xml(path, about)
         count, bits = _whole(device, "DeviceTotalChannels", _MOST_CHANNELS), _whole(device, "ad_bits", 64)
         rate = _number(device.get("SampleFrequency"))
-        if rate is None or not 0.01 <= rate <= 1e6:
+        if rate is None or not is_rate(rate):
             raise _Damaged("its sampling rate is impossible")
         columns = _described(device, count, bits)
         signals = _stream(path, member, columns, -(-bits // 8), rate, path.stem)
@@ -203,7 +203,7 @@ def _newer(path: Path, members: dict[str, _Member], tracks: list[str]) -> list[S
         if size not in _TYPES:
             size = -(-int(_number(text_of(parts[0], "ADC_Nbits")) or 16) // 8)
         rate = _number(text_of(parts[0], "SamplingFrequency"))
-        if rate is None or not 0.01 <= rate <= 1e6:
+        if rate is None or not is_rate(rate):
             raise _Damaged("its sampling rate is impossible")
         columns = [_Column(f"Channel {i + 1}", 1.0, "", Kind.OTHER) for i in range(total)]
         following = 0

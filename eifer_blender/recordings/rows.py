@@ -299,10 +299,13 @@ class _Table:
         names = self.layout.names
         title = names[c] if names and names[c] else str(c + 1)
         wordless = column == 0 or c == 0
+        word = self._text(text)[:40]
+        # Words may be a person's name; digits tell where to look.
+        there = f"'{word}'" if any(character.isdigit() for character in word) else "a word"
         self.odd.append(
             (
                 line,
-                f"Line {line} of '{self.name}' has '{self._text(text)[:40]}' where column '{title[:40]}' "
+                f"Line {line} of '{self.name}' has {there} where column '{title[:40]}' "
                 "holds numbers; correct or remove that line.",
                 wordless or is_last,
             )

@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import EiferError
 from .digits import find_cells, parse_cells
 from .guess import is_unit, split_unit
+from .options import is_rate
 
 HEAD_BYTES = 1 << 20  # titles, header and a first stretch of rows must lie in this much
 _MOST_COLUMNS = 4096
@@ -529,7 +530,7 @@ def _open_signals(above: Sequence[str], width: int) -> tuple[tuple[str, ...], fl
             label = labels[k] if 0 <= k < len(labels) == len(sensors) else column
             names.append(f"{label} {sensors[k]}" if 0 <= k < len(sensors) and plain > 0 else column)
         rate = device.get("sampling rate")
-        if isinstance(rate, int | float) and 0.01 <= rate <= 1e6:
+        if isinstance(rate, int | float) and is_rate(rate):
             interval = 1.0 / rate
     return (tuple(n[:200] for n in names), interval) if len(names) == width else None
 

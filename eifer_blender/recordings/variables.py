@@ -21,6 +21,7 @@ from ..muscle_names import match_name
 from .assemble import TIME_NAME, Signals, time_unit_of
 from .binary import to_float32
 from .clock import TIME_UNITS
+from .options import is_rate
 from .types import Annotation
 
 Tree = dict[str, Any]
@@ -373,14 +374,14 @@ def _stated_rate(scope: Tree, key: str) -> float | None:
             number = _number(value.get(key))  # fs.emg beside emg
         if number is None or not number > 0:
             continue
-        if _RATE.match(plain) and 0.01 <= number <= 1e6:
+        if _RATE.match(plain) and is_rate(number):
             return number
     for name, value in scope.items():
         number = _number(value)
         if number and number > 0 and _INTERVAL.match(_plainly(name)):
             unit = _text_of(scope.get(f"{name}_units")) or time_unit_of(name)
             factor = TIME_UNITS.get(unit.strip().lower(), 1.0 if number <= 0.05 else 1e-3)
-            if 0.01 <= 1 / (number * factor) <= 1e6:
+            if is_rate(1 / (number * factor)):
                 return _tidy(1 / (number * factor))
     return None
 
@@ -501,7 +502,7 @@ def _eeglab(scope: Tree, name: str, found: Found) -> bool:
     if isinstance(data, str):
         found.elsewhere = True
         return True
-    if data.ndim not in (2, 3) or data.dtype.kind not in "fiub" or not 0.01 <= rate <= 1e6 or not data.size:
+    if data.ndim not in (2, 3) or data.dtype.kind not in "fiub" or not is_rate(rate) or not data.size:
         return False
     channels = scope.get("nbchan")
     count = int(_number(channels) or data.shape[0])
@@ -542,7 +543,7 @@ def _fieldtrip(scope: Tree, name: str, found: Found) -> bool:
         if len(first) < 2 or not first[-1] > first[0]:
             return False
         rate = _tidy((len(first) - 1) / float(first[-1] - first[0]))
-    if not 0.01 <= rate <= 1e6:
+    if not is_rate(rate):
         return False
     info = scope.get("trialinfo")
     words = [""] * len(trials)
@@ -590,7 +591,7 @@ def _labchart(scope: Tree, name: str, found: Found) -> bool:
     groups: dict[tuple[float, int], list[tuple[int, np.ndarray]]] = {}
     for i in range(len(starts)):
         blocks = [data[int(a) - 1 : int(b)] for a, b in zip(starts[i], ends[i], strict=True) if a > 0]
-        if blocks and 0.01 <= rates[i, 0] <= 1e6 and np.ptp(rates[i]) == 0:
+        if blocks and is_rate(rates[i, 0]) and np.ptp(rates[i]) == 0:
             joined = np.concatenate(blocks)
             groups.setdefault((float(rates[i, 0]), len(joined)), []).append((i, joined))
     for (rate, _), members in groups.items():
@@ -638,7 +639,7 @@ def _acqknowledge(scope: Tree, name: str, found: Found) -> bool:
         return False
     texts, units = texts_of(scope.get("labels")), texts_of(scope.get("units"))
     factor = TIME_UNITS.get(_text_of(scope.get("isi_units")).strip().lower(), 1e-3)
-    if not data.size or interval <= 0 or not 0.01 <= 1 / (interval * factor) <= 1e6:
+    if not data.size or interval <= 0 or not is_rate(1 / (interval * factor)):
         return False
     data = data if data.shape[0] >= data.shape[1] else data.T
     count = data.shape[1]
@@ -674,7 +675,7 @@ def _spike(scope: Tree, name: str, found: Found) -> bool:
         start = wave[4] if wave[4] is not None and abs(wave[4]) < 1e9 else 0.0
         groups.setdefault((wave[3], len(wave[1]), start), []).append(wave)
     for (interval, _, start), members in groups.items():
-        if not 0.01 <= 1 / interval <= 1e6:
+        if not is_rate(1 / interval):
             continue
         rate = _tidy(1 / interval)
         found.signals.append(

@@ -25,7 +25,7 @@ from ..errors import EiferError
 from .assemble import Signals, assemble
 from .binary import MOST_BYTES, to_float32
 from .clock import even_clock
-from .options import Options
+from .options import Options, is_rate
 from .plain_xml import LONGEST_XML, parse_xml, text_of
 from .types import Annotation, Kind, Opened
 
@@ -282,7 +282,7 @@ def _regular(
     )
     seconds = len(times) / stream.rate
     rate = stream.rate
-    if abs(measured / stream.rate - 1) * seconds > _HALF_FRAME_S and 0.01 <= measured <= 1e6:
+    if abs(measured / stream.rate - 1) * seconds > _HALF_FRAME_S and is_rate(measured):
         rate = measured
         notes.append(f"'{stream.title[:40]}' ran at {rate:.6g} Hz, not at {stream.rate:g} Hz.")
     position = np.rint((times - times[0]) * rate).astype(np.int64)
