@@ -6,6 +6,9 @@ import hostile
 import numpy as np
 import pytest
 
+# Numbers up to the largest that a file can hold may exceed what their squares can.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
 SAMPLES = hostile.samples()
 
 
