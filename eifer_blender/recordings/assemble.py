@@ -29,7 +29,7 @@ TIME_NAME = re.compile(
 )
 _MUSCLE_STREAM = re.compile(r"emg|musc|muskel|myo", re.IGNORECASE)
 _LARGEST_TIME = 1e19  # nanoseconds since 1970
-_MOST_POSES = 2000
+MOST_POSES = 2000
 _MOST_CHANNELS = 4096
 _FRAME_RATE = 30.0  # of the MMM and MaM data sets
 
@@ -327,7 +327,7 @@ def _stream(path: Path, signal: Signals, options: Options, notes: list[str]) -> 
             titles[i], unit = split_unit(title)
             units[i] = unit or units[i]
     samples = signal.samples if isinstance(signal.samples, BlockSamples) else to_float32(signal.samples)
-    if poses and len(samples) > _MOST_POSES:
+    if poses and len(samples) > MOST_POSES:
         raise EiferError(f"'{path.name}' has {len(samples)} rows, too many for poses; give its rate instead.")
     if signal.kinds is not None:
         given = per_channel(options.kinds, titles, "kind")

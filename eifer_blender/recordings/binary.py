@@ -17,6 +17,10 @@ LARGEST = 1e30  # no amplifier wrote that
 MOST_BYTES = 3 * 2**30  # formats that cannot be read in blocks refuse above this
 
 
+class Damaged(Exception):  # noqa: N818 - never leaves a reader
+    """What a file says contradicts itself; the message is the reason, for people."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where the numbers of a file are.

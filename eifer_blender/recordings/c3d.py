@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import EiferError
 from .assemble import Signals, assemble
-from .binary import check_unchanged, stamp_of, to_float32
+from .binary import Damaged, check_unchanged, stamp_of, to_float32
 from .blocks import BlockSamples
 from .options import Options, is_rate
 from .types import Annotation, Opened
@@ -29,10 +29,6 @@ _MOST_EVENTS = 10_000
 _GROUPS = ("POINT", "ANALOG", "EVENT", "TRIAL")  # the others may hold the subject's data
 
 Parameters = dict[str, Any]  # "GROUP:NAME" -> array, or list of texts
-
-
-class _Damaged(Exception):  # noqa: N818 - never leaves this module
-    """What the file says contradicts itself; the message is the reason, for people."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +65,8 @@ def open_c3d(path: Path, options: Options, look: bool = False) -> Opened:
         layout, parameters, rate, notes = _read_header(path)
         names, units, scales, offsets = _channels(parameters, layout.channels)
         annotations = _events(parameters)
-    except (_Damaged, struct.error, IndexError) as error:
-        reason = str(error) if isinstance(error, _Damaged) else "its header ends too early"
+    except (Damaged, struct.error, IndexError) as error:
+        reason = str(error) if isinstance(error, Damaged) else "its header ends too early"
         raise EiferError(f"'{path.name}' is a damaged C3D file: {reason}; export it again.") from None
     samples = _samples(path, layout, scales, offsets)
     signals = Signals(path.stem, samples, names, units, rate)
@@ -107,14 +103,14 @@ def _samples(path: Path, layout: _Layout, scales: np.ndarray, offsets: np.ndarra
 
 
 def _read_header(path: Path) -> tuple[_Layout, Parameters, float, list[str]]:
-    """(where the samples are, parameters, samples per second, notes). Raises _Damaged or EiferError."""
+    """(where the samples are, parameters, samples per second, notes). Raises Damaged or EiferError."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(_BLOCK)
         file.seek((head[0] - 1) * _BLOCK)
         start = file.read(4)
         if len(start) < 4 or start[3] not in (_INTEL, _DEC, _MIPS):
-            raise _Damaged("it is cut off")
+            raise Damaged("it is cut off")
         section = start + file.read(256 * _BLOCK - 4)
     processor = start[3]
     order = ">" if processor == _MIPS else "<"
@@ -131,7 +127,7 @@ def _read_header(path: Path) -> tuple[_Layout, Parameters, float, list[str]]:
             f"'{path.name}' holds no analog channels, only points; choose the file with the EMG."
         )
     if channels * per_frame != measurements or channels > _MOST_CHANNELS or block < 2:
-        raise _Damaged("its numbers of channels contradict each other")
+        raise Damaged("its numbers of channels contradict each other")
     is_float = scale < 0
     dtype = np.dtype(order + ("f4" if is_float else "i2"))
     if not is_float and "UNSIGNED" in "".join(_texts_of(parameters, "ANALOG:FORMAT")).upper():
@@ -142,7 +138,7 @@ def _read_header(path: Path) -> tuple[_Layout, Parameters, float, list[str]]:
     there = max(size - offset, 0) // frame_bytes
     frames = _frame_count(parameters, first, last, there)
     if frames > there:
-        raise _Damaged(f"it is cut off, it announces {frames} frames and holds {there}")
+        raise Damaged(f"it is cut off, it announces {frames} frames and holds {there}")
     frame_rate = _one(parameters, "POINT:RATE", frame_rate)
     rate = _one(parameters, "ANALOG:RATE", frame_rate * per_frame)
     notes = []
@@ -150,7 +146,7 @@ def _read_header(path: Path) -> tuple[_Layout, Parameters, float, list[str]]:
         notes.append(f"The file states {rate:g} Hz and {frame_rate * per_frame:g} Hz; the latter was taken.")
         rate = frame_rate * per_frame
     if not is_rate(rate):
-        raise _Damaged(f"a rate of {rate:g} Hz is impossible")
+        raise Damaged(f"a rate of {rate:g} Hz is impossible")
     if frames == 0:
         raise EiferError(f"'{path.name}' holds no samples; choose another file.")
     layout = _Layout(offset, frames, frame_bytes, skip, channels, per_frame, dtype, processor == _DEC)
@@ -192,7 +188,7 @@ def _parameters(section: bytes, order: str, processor: int) -> Parameters:
         if step == 0:
             break
         if step < 2 or at + step > len(section):
-            raise _Damaged("its parameters are cut off")
+            raise Damaged("its parameters are cut off")
         at += step
     return {
         f"{groups[number]}:{name}": value

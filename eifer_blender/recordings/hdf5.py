@@ -19,10 +19,6 @@ _DEEPEST = 24
 _RATIO = 1100  # no deflated data unfolds to more
 
 
-class _TooMuch(Exception):  # noqa: N818 - never leaves this module
-    """The file holds more than can be read."""
-
-
 def read_hdf5(path: Path, form: str, notes: list[str]) -> Tree:
     """Groups and data sets as plain arrays, texts, lists and dictionaries.
 

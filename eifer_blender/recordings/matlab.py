@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import EiferError
 from .assemble import assemble
-from .binary import MOST_BYTES
+from .binary import MOST_BYTES, Damaged
 from .hdf5 import HDF5_MAGIC, read_hdf5
 from .options import Options
 from .types import Opened
@@ -33,10 +33,6 @@ _MOST_VARIABLES = 20_000
 _MOST_PARTS = 2_000_000  # cells and fields of a file
 _INFLATE_RATIO = 1100  # no deflated data unfolds to more
 _TYPES_4 = ("f8", "f4", "i4", "i2", "u2", "u1")
-
-
-class _Damaged(Exception):  # noqa: N818 - never leaves this module
-    """What a file says contradicts itself; the message is the reason."""
 
 
 def is_matlab(path: Path, head: bytes) -> bool:
@@ -86,7 +82,7 @@ def _read(path: Path, version_4: bool, notes: list[str]) -> Tree:
     """Variables as plain arrays, texts, lists and dictionaries. Raises EiferError."""
     try:
         tree, objects = _read_4(path) if version_4 else _read_5(path)
-    except (_Damaged, struct.error, zlib.error, EOFError, UnicodeError, MemoryError):
+    except (Damaged, struct.error, zlib.error, EOFError, UnicodeError, MemoryError):
         raise EiferError(f"'{path.name}' is a damaged or cut off MATLAB file; save it again.") from None
     if objects:
         notes.append(f"{objects} MATLAB tables, functions, objects or sparse matrices were left out.")
@@ -94,30 +90,30 @@ def _read(path: Path, version_4: bool, notes: list[str]) -> Tree:
 
 
 def _read_5(path: Path) -> tuple[Tree, int]:
-    """(variables by name, number of those that are objects). Raises _Damaged or EiferError."""
+    """(variables by name, number of those that are objects). Raises Damaged or EiferError."""
     size = path.stat().st_size
     tree: Tree = {}
     objects = variables = 0
     with path.open("rb") as file:
         header = file.read(128)
         if len(header) < 128 or header[126:128] not in (b"IM", b"MI"):
-            raise _Damaged("header")
+            raise Damaged("header")
         order = "<" if header[126:128] == b"IM" else ">"
         tally = _Tally(path.name)
         while file.tell() < size:
             tag = file.read(8)
             if len(tag) < 8:
-                raise _Damaged("tag")
+                raise Damaged("tag")
             kind, length = struct.unpack(order + "II", tag)
             end = file.tell() + length
             variables += 1
             if kind not in (_MATRIX, _COMPRESSED) or not length or end > size or variables > _MOST_VARIABLES:
-                raise _Damaged("element")
+                raise Damaged("element")
             source = _Source(file, length, kind == _COMPRESSED)
             if kind == _COMPRESSED:
                 inner, within = struct.unpack(order + "II", source.read(8))
                 if inner != _MATRIX or within > _INFLATE_RATIO * length + 1024:
-                    raise _Damaged("compressed element")
+                    raise Damaged("compressed element")
                 length = within
             name, value = _Reader(source, order, tally).matrix(length, 0)
             source.finish()
@@ -140,7 +136,7 @@ class _Tally:
         self.bytes += size + 4 * count  # as it is, and as float32
         self.parts += parts
         if self.parts > _MOST_PARTS:
-            raise _Damaged("too many parts")
+            raise Damaged("too many parts")
         if self.bytes > MOST_BYTES:
             raise EiferError(
                 f"'{self.name}' needs more than {MOST_BYTES / 2**30:.0f} GiB of memory; save the signals "
@@ -156,13 +152,13 @@ class _Source:
         self.unpacker = zlib.decompressobj() if packed else None
 
     def read(self, count: int) -> bytes:
-        """The next few bytes; _Damaged if there are fewer."""
+        """The next few bytes; Damaged if there are fewer."""
         return self.take(count).tobytes()
 
     def take(self, count: int) -> np.ndarray:
         """The next bytes, uint8 [count]; memory is touched only as far as the bytes are there."""
         if self.unpacker is None and count > self.left:
-            raise _Damaged("cut off")
+            raise Damaged("cut off")
         result = np.empty(count, dtype=np.uint8)
         view, at = memoryview(result), 0
         while at < count:
@@ -174,7 +170,7 @@ class _Source:
                 got = len(more)
                 view[at : at + got] = more
             if not got and (self.unpacker is None or self._ended()):
-                raise _Damaged("cut off")
+                raise Damaged("cut off")
             at += got
         return result
 
@@ -182,7 +178,7 @@ class _Source:
         """Go on without keeping anything."""
         if self.unpacker is None:
             if count > self.left:
-                raise _Damaged("cut off")
+                raise Damaged("cut off")
             self.file.seek(count, 1)
             self.left -= count
             return
@@ -194,7 +190,7 @@ class _Source:
         if self.unpacker is not None and not self.unpacker.eof:
             self.unpacker.decompress(self._packed(), 1024)
             if not self.unpacker.eof and self._ended():
-                raise _Damaged("checksum")
+                raise Damaged("checksum")
 
     def _ended(self) -> bool:
         return self.unpacker.eof or (not self.left and not self.unpacker.unconsumed_tail)
@@ -216,11 +212,11 @@ class _Reader:
     def matrix(self, size: int, depth: int) -> tuple[str | None, Any]:
         """(name, value) of a matrix of `size` bytes; (None, None) for what is no plain data."""
         if depth > _DEEPEST:
-            raise _Damaged("too deep")
+            raise Damaged("too deep")
         self.tally.add(64, 0)
         flags = self.source.read(16)
         if self._unpack("I", flags[:4]) != 6 or size < 16:
-            raise _Damaged("flags")
+            raise Damaged("flags")
         word, left = self._unpack("I", flags[8:12]), size - 16
         kind, is_complex = word & 0xFF, bool(word >> 8 & 8)
         if kind == _OPAQUE:
@@ -236,7 +232,7 @@ class _Reader:
         _, name, taken = self.element(4096)
         left -= taken
         if len(dims) < 2 or min(dims) < 0 or left < 0:
-            raise _Damaged("dimensions")
+            raise Damaged("dimensions")
         value, left = self.value(kind, is_complex, dims, left, depth)
         _ended(left)
         plain = kind not in (_OBJECT, _FUNCTION, _SPARSE) and not is_complex
@@ -266,13 +262,13 @@ class _Reader:
             return None, left
         if kind == _FUNCTION:
             return None, left - self.nested(left, depth)[1]
-        raise _Damaged("class")
+        raise Damaged("class")
 
     def numbers(self, dims: tuple[int, ...], count: int, left: int) -> tuple[np.ndarray, int]:
         """(real array of the type in which it was saved, bytes that are left)."""
         item, data, taken = self.element(left, 4)
         if item not in _TYPES or len(data) != count * np.dtype(_TYPES[item]).itemsize:
-            raise _Damaged("numbers")
+            raise Damaged("numbers")
         return data.view(self.order + _TYPES[item]).reshape(dims, order="F"), left - taken
 
     def fields(self, count: int, left: int, depth: int) -> tuple[Any, int]:
@@ -283,13 +279,13 @@ class _Reader:
         left -= taken
         step = self._unpack("i", width[:4].tobytes()) if len(width) >= 4 else 0
         if not 1 <= step <= 4096:
-            raise _Damaged("field names")
+            raise Damaged("field names")
         keys = [
             names[at : at + step].tobytes().split(b"\x00")[0].decode("latin-1")
             for at in range(0, len(names) // step * step, step)
         ]
         if not keys and count > 100_000:
-            raise _Damaged("fields")
+            raise Damaged("fields")
         values, left = self.parts(count * len(keys), left, depth)
         entries = [
             {k: v for k, v in zip(keys, values[i : i + len(keys)], strict=True) if v is not None}
@@ -310,7 +306,7 @@ class _Reader:
         """(value, bytes taken) of one matrix within another."""
         kind, length = struct.unpack(self.order + "II", self.source.read(8))
         if kind != _MATRIX or length + 8 > left:
-            raise _Damaged("nested element")
+            raise Damaged("nested element")
         if not length:
             self.tally.add(64, 0)
             return np.zeros((0, 0)), 8
@@ -326,10 +322,10 @@ class _Reader:
         if kind >> 16:
             kind, length = kind & 0xFFFF, kind >> 16
             if length > 4:
-                raise _Damaged("small element")
+                raise Damaged("small element")
             return kind, np.frombuffer(tag, dtype=np.uint8)[4 : 4 + length], 8
         if length > most:
-            raise _Damaged("long element")
+            raise Damaged("long element")
         size = np.dtype(_TYPES.get(kind, "u1")).itemsize
         self.tally.add(length, length // size if item > 1 else 0)
         data = self.source.take(length)
@@ -343,14 +339,14 @@ class _Reader:
 def _ended(left: int) -> None:
     """The parts of a matrix must fill it (some writers leave out the last padding)."""
     if not -8 < left <= 0:
-        raise _Damaged("size")
+        raise Damaged("size")
 
 
 def _texts(item: int, data: np.ndarray, dims: tuple[int, ...], count: int, order: str) -> Any:  # noqa: ANN401
     """A text, or a list of texts for several rows; characters stand column by column."""
     codec = _CODECS.get(item)
     if codec is None or count > max(len(data), 100_000 if not len(data) else 0):
-        raise _Damaged("characters")
+        raise Damaged("characters")
     if not len(data):
         return ""
     if codec in ("utf-16", "utf-32"):
@@ -370,7 +366,7 @@ def _is_version_4(head: bytes) -> bool:
     """Whether the first bytes are the header of a variable as MATLAB 4 wrote it."""
     try:
         _, _, _, _, name_length, _ = _header_4(head)
-    except _Damaged:
+    except Damaged:
         return False
     name = head[20 : 20 + name_length]
     return len(name) == name_length and name.endswith(b"\x00") and name[:-1].decode("latin-1").isidentifier()
@@ -379,15 +375,15 @@ def _is_version_4(head: bytes) -> bool:
 def _header_4(head: bytes) -> tuple[str, int, int, bool, int, int]:
     """(type, rows, columns, complex, length of the name, kind: 0 numbers, 1 text, 2 sparse)."""
     if len(head) < 20:
-        raise _Damaged("cut off")
+        raise Damaged("cut off")
     for order in "<>":
         kind, rows, columns, imaginary, name_length = struct.unpack(order + "5i", head[:20])
         m, o, p, t = kind // 1000, kind // 100 % 10, kind // 10 % 10, kind % 10
         if 0 <= kind < 5000 and m == (order == ">") and o == 0 and p < 6 and t < 3:
             if rows < 1 or columns < 1 or imaginary not in (0, 1) or not 1 < name_length <= 256:
-                raise _Damaged("header")
+                raise Damaged("header")
             return order + _TYPES_4[p], rows, columns, bool(imaginary), name_length, t
-    raise _Damaged("header")
+    raise Damaged("header")
 
 
 def _read_4(path: Path) -> tuple[Tree, int]:
@@ -403,7 +399,7 @@ def _read_4(path: Path) -> tuple[Tree, int]:
             length = rows * columns * np.dtype(dtype).itemsize
             end = file.tell() + length * (2 if is_complex else 1)
             if end > size or len(tree) > _MOST_VARIABLES:
-                raise _Damaged("cut off")
+                raise Damaged("cut off")
             tally.add(length, rows * columns)
             if kind == 2 or is_complex:
                 objects += 1

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import EiferError
 from .assemble import Signals, assemble
-from .binary import Layout, file_samples
+from .binary import Damaged, Layout, file_samples
 from .options import Options, is_rate
 from .plain_xml import LONGEST_XML, parse_xml, text_of
 from .types import Annotation, Kind, Opened
@@ -29,10 +29,6 @@ _TYPES = {2: "<i2", 3: "V3", 4: "<i4", 8: "<f8"}
 _CONTROL = re.compile(r"^(adapter)?(control|quaternion|buffer|ramp)", re.IGNORECASE)
 _AUXILIARY = re.compile(r"^(aux|adapterloadcell|load ?cell|direct connection)", re.IGNORECASE)
 _UNDEFINED = re.compile(r"^(|-+|n/?a|none|not (defined|specified|known)|undefined|unknown|no muscle)$", re.I)
-
-
-class _Damaged(Exception):  # noqa: N818 - never leaves this module
-    """What the archive says contradicts itself; the message is the reason, for people."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,7 @@ def is_otb(path: Path, head: bytes) -> bool:
     named = path.suffix.lower() in (".otb+", ".otb", ".otb4")
     try:
         return named or any(m.name.lower().endswith(".sig") for m in _members(path))
-    except (_Damaged, OSError):
+    except (Damaged, OSError):
         return False
 
 
@@ -79,7 +75,7 @@ def open_otb(path: Path, options: Options, look: bool = False) -> Opened:
         tracks = sorted(n for n in members if re.fullmatch(r"tracks_\d+\.xml", n, re.IGNORECASE))
         signals = _newer(path, members, tracks) if tracks else _older(path, members)
         annotations = _markers(path, members)
-    except _Damaged as error:
+    except Damaged as error:
         raise EiferError(f"'{path.name}' is a damaged OTB file: {error}; copy or save it again.") from None
     if not signals:
         raise EiferError(f"'{path.name}' holds no samples; choose another file.")
@@ -96,12 +92,12 @@ def _older(path: Path, members: dict[str, _Member]) -> list[Signals]:
             continue
         about = members.get(name[:-4] + ".xml")
         if about is None:
-            raise _Damaged(f"'{name[:60]}' has no XML file that explains it")
+            raise Damaged(f"'{name[:60]}' has no XML file that explains it")
         device = _xml(path, about)
         count, bits = _whole(device, "DeviceTotalChannels", _MOST_CHANNELS), _whole(device, "ad_bits", 64)
         rate = _number(device.get("SampleFrequency"))
         if rate is None or not is_rate(rate):
-            raise _Damaged("its sampling rate is impossible")
+            raise Damaged("its sampling rate is impossible")
         columns = _described(device, count, bits)
         signals = _stream(path, member, columns, -(-bits // 8), rate, path.stem)
         if signals is not None:
@@ -119,7 +115,7 @@ def _described(device: ElementTree.Element, count: int, bits: int) -> list[_Colu
         for channel in adapter.iter("Channel"):
             at = first + (_number(channel.get("Index")) or 0.0)
             if not 0 <= at < count or at != int(at):
-                raise _Damaged("a channel has a number that no channel can have")
+                raise Damaged("a channel has a number that no channel can have")
             columns[int(at)] = _column(device, adapter_id, adapter, channel, bits)
     for column in columns:
         seen[column.name] = seen.get(column.name, 0) + 1
@@ -191,27 +187,27 @@ def _newer(path: Path, members: dict[str, _Member], tracks: list[str]) -> list[S
         member = members.get(name)
         if member is None:
             if name.lower().endswith(".sig"):
-                raise _Damaged(f"'{name[:60]}' is missing in it")
+                raise Damaged(f"'{name[:60]}' is missing in it")
             continue
         counts = [_count(t, "NumberOfChannels") for t in parts]
         total = int(_number(text_of(parts[0], "TotalChannelsInFile")) or 0)
         if not 1 <= total <= _MOST_CHANNELS:
             total = sum(counts)
         if not 1 <= total <= _MOST_CHANNELS:
-            raise _Damaged("its number of channels is impossible")
+            raise Damaged("its number of channels is impossible")
         size = int(_number(text_of(parts[0], "SampleSize")) or 0)
         if size not in _TYPES:
             size = -(-int(_number(text_of(parts[0], "ADC_Nbits")) or 16) // 8)
         rate = _number(text_of(parts[0], "SamplingFrequency"))
         if rate is None or not is_rate(rate):
-            raise _Damaged("its sampling rate is impossible")
+            raise Damaged("its sampling rate is impossible")
         columns = [_Column(f"Channel {i + 1}", 1.0, "", Kind.OTHER) for i in range(total)]
         following = 0
         for track, count in zip(parts, counts, strict=True):
             stated = _number(text_of(track, "AcquisitionChannel"))
             first = following if stated is None else int(stated)
             if first < 0 or first + count > total:
-                raise _Damaged("a track has channels that its file has not")
+                raise Damaged("a track has channels that its file has not")
             columns[first : first + count] = _track(track, count, size)
             following = first + count
         title = path.stem if len(files) == 1 else f"{path.stem} {rate:g} Hz"
@@ -259,16 +255,16 @@ def _stream(
     title: str,
 ) -> Signals | None:
     if size not in _TYPES:
-        raise _Damaged(f"samples of {size} bytes are not known")
+        raise Damaged(f"samples of {size} bytes are not known")
     row = size * len(columns)
     rows, left = divmod(member.size, row)
     if rows == 0:
         return None
     if left:
-        raise _Damaged(f"'{member.name[:60]}' does not hold whole rows of {len(columns)} channels")
+        raise Damaged(f"'{member.name[:60]}' does not hold whole rows of {len(columns)} channels")
     factors = np.array([c.factor for c in columns])
     if not np.all(np.isfinite(factors)) or np.any(np.abs(factors) > 1e9):
-        raise _Damaged("the scale of a channel is impossible")
+        raise Damaged("the scale of a channel is impossible")
     layout = Layout(member.offset, np.dtype(_TYPES[size]), rows, len(columns))
     samples = file_samples(path, layout, factors.astype(np.float32))
     return Signals(
@@ -296,14 +292,14 @@ def _markers(path: Path, members: dict[str, _Member]) -> list[Annotation]:
 
 def _xml(path: Path, member: _Member) -> ElementTree.Element:
     if member.size > LONGEST_XML:
-        raise _Damaged(f"'{member.name[:60]}' is too long")
+        raise Damaged(f"'{member.name[:60]}' is too long")
     with path.open("rb") as file:
         file.seek(member.offset)
         data = file.read(member.size)
     try:
         return parse_xml(data)
     except ValueError:
-        raise _Damaged(f"'{member.name[:60]}' is unreadable") from None
+        raise Damaged(f"'{member.name[:60]}' is unreadable") from None
 
 
 def _number(text: str | None) -> float | None:
@@ -317,14 +313,14 @@ def _number(text: str | None) -> float | None:
 def _whole(node: ElementTree.Element, name: str, most: int) -> int:
     value = _number(node.get(name))
     if value is None or not 1 <= value <= most or value != int(value):
-        raise _Damaged(f"its '{name}' is impossible")
+        raise Damaged(f"its '{name}' is impossible")
     return int(value)
 
 
 def _count(track: ElementTree.Element, name: str) -> int:
     value = _number(text_of(track, name)) or 0.0
     if not 0 <= value <= _MOST_CHANNELS:
-        raise _Damaged("its number of channels is impossible")
+        raise Damaged("its number of channels is impossible")
     return int(value)
 
 
@@ -332,7 +328,7 @@ def _count(track: ElementTree.Element, name: str) -> int:
 
 
 def _members(path: Path) -> list[_Member]:
-    """Plain files of a tar archive. Raises _Damaged if one is longer than the archive.
+    """Plain files of a tar archive. Raises Damaged if one is longer than the archive.
 
     Python's own reader can be kept busy for ever by a damaged archive, and this needs little of it.
     """
@@ -347,9 +343,9 @@ def _members(path: Path) -> list[_Member]:
                 break
             member = _member_at(header, at + _BLOCK)
             if member is None or len(members) >= _MOST_MEMBERS:
-                raise _Damaged("its list of files is unreadable")
+                raise Damaged("its list of files is unreadable")
             if member.offset + member.size > size:
-                raise _Damaged("it is cut off")
+                raise Damaged("it is cut off")
             if header[156:157] in (b"0", b"\0"):
                 members.append(member)
             at = member.offset + -(-member.size // _BLOCK) * _BLOCK

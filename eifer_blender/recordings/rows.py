@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import EiferError
+from .binary import MOST_BYTES
 from .digits import FRONT, Cells, find_cells, parse_cells
 from .text import TextLayout, is_missing, number_of, without_thousands
 
-MOST_BYTES = 3 << 30  # a table that needs more memory is refused
 _READ_BYTES = 1 << 20
 _PARSE_BYTES = 1 << 17  # so many bytes make arrays that stay in a core's cache
 _LONGEST_LINE = 4 << 20

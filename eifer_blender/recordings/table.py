@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import EiferError
 from ..muscle_names import match_name
-from .assemble import Signals, assemble, likely_rate
+from .assemble import MOST_POSES, Signals, assemble, likely_rate
 from .channels import make_channels
 from .clock import CLOCK_UNIT, TIME_UNITS, clock_seconds, even_clock
 from .guess import split_unit
@@ -22,7 +22,6 @@ from .text import HEAD_BYTES, TIME_NAME, TextLayout, find_layout, is_time_title
 from .types import Annotation, Opened, Recording, Stream
 
 FRAME_RATE = 30.0  # of the MMM and MaM data sets
-_MOST_POSES = 2000
 _MOST_SEGMENTS = 5000
 
 _INDEX_NAME = re.compile(
@@ -154,7 +153,7 @@ def build(path: Path, layout: TextLayout, rows: Rows, options: Options) -> tuple
         samples, zero_notes = _zeros(samples, options.zeros_missing, measured)
         notes = [*notes, *zero_notes]
         rate = None
-        if len(samples) > _MOST_POSES:
+        if len(samples) > MOST_POSES:
             raise EiferError(
                 f"'{path.name}' has {len(samples)} rows, too many for poses; give its rate instead."
             )
@@ -192,7 +191,7 @@ def arrange(name: str, layout: TextLayout, rows: Rows, options: Options) -> Tabl
     columns = [number_columns[k] for k in keep]
     names = tuple(titles[c] or f"Column {c + 1}" for c in columns)
     labels: tuple[str, ...] = ()
-    if time is None and rate is None and words and len(samples) <= _MOST_POSES and 0 in words:
+    if time is None and rate is None and words and len(samples) <= MOST_POSES and 0 in words:
         labels = tuple(w or f"Pose {i + 1}" for i, w in enumerate(_decoded(words.pop(0), layout)))
     counts = index_at is not None and _counts(_column(rows, number_columns, index_at))
     frame_aligned = counts and _is_frame_aligned(names, samples, time is not None, labels)

@@ -43,8 +43,6 @@ TIME_NAME = re.compile(
     re.IGNORECASE,
 )
 
-_ENCODING_NAME = {"utf-8-sig": "UTF-8", "utf-8": "UTF-8", "cp1252": "Windows-1252"}
-
 
 @dataclass(frozen=True)
 class TextLayout:

@@ -23,7 +23,7 @@ import numpy as np
 from ..dependencies import require
 from ..errors import EiferError
 from .assemble import Signals, assemble
-from .binary import MOST_BYTES, to_float32
+from .binary import MOST_BYTES, Damaged, to_float32
 from .clock import even_clock
 from .options import Options, is_rate
 from .plain_xml import LONGEST_XML, parse_xml, text_of
@@ -45,10 +45,6 @@ _NO_EMG = re.compile(
     r"gaze|eye|pupil|mocap|motion|accel|gyro|imu|audio|video|temperature|position", re.IGNORECASE
 )
 _HALF_FRAME_S = 1 / 120  # a clock may stray so far from the nominal rate before the real one is taken
-
-
-class _Damaged(Exception):  # noqa: N818 - never leaves this module
-    """What a chunk says contradicts itself; the message is the reason, for people."""
 
 
 @dataclass
@@ -96,7 +92,7 @@ def open_xdf(path: Path, options: Options, look: bool = False) -> Opened:
     """
     try:
         scan = _scan(path)
-    except _Damaged as error:
+    except Damaged as error:
         raise EiferError(f"'{path.name}' is a damaged XDF file: {error}; copy or record it again.") from None
     _check_memory(path, scan, look)
     loaded = _load(path, scan, look)
@@ -306,7 +302,7 @@ def _regular(
 
 
 def _scan(path: Path) -> _Scan:
-    """Streams and chunks of a file. Raises _Damaged where a chunk is not what it says."""
+    """Streams and chunks of a file. Raises Damaged where a chunk is not what it says."""
     size = path.stat().st_size
     scan = _Scan()
     chunks = 0
@@ -317,15 +313,15 @@ def _scan(path: Path) -> _Scan:
             length = _varlen(file)
             end = file.tell() + length
             if length < 2 or end > size:
-                raise _Damaged("it is cut off" if end > size else "a chunk has no content")
+                raise Damaged("it is cut off" if end > size else "a chunk has no content")
             tag = struct.unpack("<H", file.read(2))[0]
             chunks += 1
             if chunks > _MOST_CHUNKS:
-                raise _Damaged("it has too many parts")
+                raise Damaged("it has too many parts")
             _chunk(file, scan, tag, begin, end)
             file.seek(end)
     if not scan.streams:
-        raise _Damaged("it holds no streams")
+        raise Damaged("it holds no streams")
     return scan
 
 
@@ -334,10 +330,10 @@ def _varlen(file: BinaryIO) -> int:
     size = file.read(1)
     form = {b"\x01": "<B", b"\x04": "<I", b"\x08": "<Q"}.get(size)
     if form is None:
-        raise _Damaged("it is cut off" if not size else "a length is unreadable")
+        raise Damaged("it is cut off" if not size else "a length is unreadable")
     data = file.read(size[0])
     if len(data) < size[0]:
-        raise _Damaged("it is cut off")
+        raise Damaged("it is cut off")
     return struct.unpack(form, data)[0]
 
 
@@ -347,29 +343,29 @@ def _chunk(file: BinaryIO, scan: _Scan, tag: int, begin: int, end: int) -> None:
         return  # file header, boundaries, footers: nothing is needed from them
     number = file.read(4)
     if len(number) < 4 or file.tell() > end:
-        raise _Damaged("a chunk has no stream")
+        raise Damaged("a chunk has no stream")
     key = struct.unpack("<I", number)[0]
     if tag == _STREAM_HEADER:
         if end - begin > LONGEST_XML or key in scan.streams or len(scan.streams) >= _MOST_STREAMS:
-            raise _Damaged("the header of a stream is too long or there twice")
+            raise Damaged("the header of a stream is too long or there twice")
         scan.streams[key] = _header(file.read(end - file.tell()))
         scan.others.append((begin, end))
         return
     stream = scan.streams.get(key)
     if stream is None:
-        raise _Damaged("samples stand before the header of their stream")
+        raise Damaged("samples stand before the header of their stream")
     if tag == _CLOCK:
         stream.offsets += 1
         if end - file.tell() != 16 or stream.offsets > _MOST_OFFSETS:
-            raise _Damaged("a clock offset is unreadable")
+            raise Damaged("a clock offset is unreadable")
         if not all(np.isfinite(v) and abs(v) < 1e12 for v in struct.unpack("<2d", file.read(16))):
-            raise _Damaged("a clock offset is impossible")
+            raise Damaged("a clock offset is impossible")
         scan.others.append((begin, end))
         return
     rows = _varlen(file)
     data = end - file.tell()
     if data < 0 or rows * (1 + stream.channels * max(_FORMATS[stream.form], 2)) > data * 2 + 16:
-        raise _Damaged("a chunk announces more samples than it holds")
+        raise Damaged("a chunk announces more samples than it holds")
     read = _texts if stream.form == "string" else _rows
     times = read(file.read(data), rows, stream)
     _count_jumps(stream, times)
@@ -379,15 +375,15 @@ def _chunk(file: BinaryIO, scan: _Scan, tag: int, begin: int, end: int) -> None:
 
 
 def _header(xml: bytes) -> _Stream:
-    """What is needed of the description of a stream. Raises _Damaged."""
+    """What is needed of the description of a stream. Raises Damaged."""
     try:
         info = parse_xml(xml)
         channels, rate = int(text_of(info, "channel_count")), float(text_of(info, "nominal_srate") or 0)
     except (ValueError, OverflowError):
-        raise _Damaged("the header of a stream is unreadable") from None
+        raise Damaged("the header of a stream is unreadable") from None
     form = text_of(info, "channel_format")
     if form not in _FORMATS or not 1 <= channels <= _MOST_CHANNELS or not 0 <= rate <= 1e6:
-        raise _Damaged("the header of a stream is impossible")
+        raise Damaged("the header of a stream is impossible")
     name = " ".join(text_of(info, "name").split())[:80] or "Stream"
     described = info.findall("./desc/channels/channel")
     labels = units = None
@@ -415,12 +411,12 @@ def _rows(content: bytes, rows: int, stream: _Stream) -> np.ndarray:
     at, times = 0, []
     for _ in range(rows):
         if at >= size or data[at] not in (0, 8):
-            raise _Damaged("a sample is unreadable")
+            raise Damaged("a sample is unreadable")
         if data[at]:
             times.append(bytes(data[at + 1 : at + 9]).ljust(8, b"\0"))
         at += 1 + int(data[at]) + width
     if at != size:
-        raise _Damaged("a chunk is longer or shorter than its samples")
+        raise Damaged("a chunk is longer or shorter than its samples")
     return np.frombuffer(b"".join(times), dtype="<f8")
 
 
@@ -431,16 +427,16 @@ def _texts(data: bytes, rows: int, stream: _Stream) -> np.ndarray:
     for _ in range(rows):
         flag = file.read(1)
         if flag not in (b"\x00", b"\x08"):
-            raise _Damaged("a marker is unreadable")
+            raise Damaged("a marker is unreadable")
         if flag == b"\x08":
             times.append(file.read(8).ljust(8, b"\0"))
         for _ in range(stream.channels):
             length = _varlen(file)
             if length > len(data) - file.tell():
-                raise _Damaged("a marker is longer than its chunk")
+                raise Damaged("a marker is longer than its chunk")
             file.seek(length, 1)
     if file.tell() != len(data):
-        raise _Damaged("a chunk is longer or shorter than its markers")
+        raise Damaged("a chunk is longer or shorter than its markers")
     return np.frombuffer(b"".join(times), dtype="<f8")
 
 
@@ -449,10 +445,10 @@ def _count_jumps(stream: _Stream, times: np.ndarray) -> None:
     if not len(times):
         return
     if not np.all(np.isfinite(times)) or np.any(np.abs(times) > 1e12):
-        raise _Damaged("a time stamp is impossible")
+        raise Damaged("a time stamp is impossible")
     if stream.rate > 0:
         steps = np.diff(times, prepend=times[0] if stream.last is None else stream.last)
         stream.jumps += int(np.count_nonzero((steps > max(1.0, 500 / stream.rate)) | (steps < -1.0)))
         if stream.jumps > _MOST_JUMPS:
-            raise _Damaged("the time stamps jump about")
+            raise Damaged("the time stamps jump about")
     stream.last = float(times[-1])
