@@ -146,12 +146,16 @@ def make_take(
     settings: TakeSettings,
     model: ExpressionModel,
     progress: Progress = lambda share, text: None,
+    process: Callable[[Recording, TakeSettings], Activation] = process_recording,
 ) -> TakeData:
-    """The whole main job up to Blender; EiferError says what the user can mend."""
+    """The whole main job up to Blender; EiferError says what the user can mend.
+
+    `process` stands for `process_recording` where its result may be at hand already.
+    """
     from . import mapping
 
     progress(0.0, "Processing the signals")
-    activation = process_recording(recording, settings)
+    activation = process(recording, settings)
     take = express_take(activation, model, settings.gain, settings.smoothing_ms, progress)
     notes = (*activation.notes, *mapping.check_chain(model, settings.chain))
     return replace(take, notes=notes, marks=take_marks(recording, activation))

@@ -107,11 +107,11 @@ def measure(
     progress(0.05, "Reading the recording")
     recording = request.recording()
     progress(0.3, "Processing the signals")
+    process = sources.processor(request.path, request.options)
     try:
         if model is None:
-            activation = pipeline.process_recording(recording, request.whole(recording))
-            return Measured(recording, activation)
-        take = pipeline.make_take(recording, request.take(recording), model, progress)
+            return Measured(recording, process(recording, request.whole(recording)))
+        take = pipeline.make_take(recording, request.take(recording), model, progress, process)
     except EiferError as error:
         return Measured(recording, error=str(error))
     return Measured(recording, take.activation, take)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from .. import recordings
+from .. import pipeline, recordings
 from ..errors import EiferError
+from ..pipeline import TakeSettings
 from ..recordings.types import Recording
+from ..signals import Activation
 
 LARGE_BYTES = 50_000_000  # from here on reading and processing take longer than a window may stand still
 
@@ -43,15 +46,39 @@ def _open_version(path: str, _modified: int, _size: int, options: OpenOptions) -
     return recordings.open_recording(Path(path), **options.given())
 
 
+@lru_cache(maxsize=4)
+def _process_version(
+    path: str, modified: int, size: int, options: OpenOptions, settings: TakeSettings
+) -> Activation:
+    """An hour takes half a minute: opening, preview and bake with the same settings share the result."""
+    return pipeline.process_recording(_open_version(path, modified, size, options), settings)
+
+
 def read(path: str, options: OpenOptions) -> Recording:
     """The recording in a file; EiferError if it cannot be read."""
+    return _open_version(path, *_version(path), options)
+
+
+def processor(path: str, options: OpenOptions) -> Callable[[Recording, TakeSettings], Activation]:
+    """`pipeline.process_recording` for the recording in a file, which remembers what it computed last."""
+
+    def process(_recording: Recording, settings: TakeSettings) -> Activation:
+        # What acts after the chain does not make another activation.
+        plain = replace(settings, gain=1.0, smoothing_ms=0.0)
+        return _process_version(path, *_version(path), options, plain)
+
+    return process
+
+
+def _version(path: str) -> tuple[int, int]:
+    """When the file was changed and its size; EiferError if it cannot be read."""
     try:
         info = os.stat(path)
     except OSError as error:
         raise EiferError(
             f"The recording '{path}' cannot be read ({error.strerror}); open it again."
         ) from None
-    return _open_version(path, info.st_mtime_ns, info.st_size, options)
+    return info.st_mtime_ns, info.st_size
 
 
 def is_large(path: str) -> bool:
@@ -65,6 +92,7 @@ def is_large(path: str) -> bool:
 def drop() -> None:
     """Let go of the recordings at hand: they may be hours of samples."""
     _open_version.cache_clear()
+    _process_version.cache_clear()
 
 
 _QUESTIONS = {

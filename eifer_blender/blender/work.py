@@ -146,7 +146,8 @@ class _Work:
             recording = sources.read(self.file, self.options)
             settings = self.settings(recording)
             stamp["sha256"], stamp["settings"] = recording.sha256, session.settings_to_json(settings)
-            take = pipeline.make_take(recording, settings, model, progress)
+            process = sources.processor(self.file, self.options)
+            take = pipeline.make_take(recording, settings, model, progress, process)
             if self.expected not in ("", recording.sha256):
                 changed = f"'{stamp['source']}' has changed since the take was baked from it."
                 take = dataclasses.replace(take, notes=(changed, *take.notes))

@@ -6,6 +6,7 @@ brings as wheels are hidden where the test environment has them, so that only th
 
 from __future__ import annotations
 
+import importlib
 import importlib.machinery
 import json
 import sys
@@ -132,7 +133,7 @@ def main() -> dict:
     faces = [face_at(frame) for frame in range(1, 300, 10)]
     result["moving_keys"] = sum(max(values) - min(values) > 0.05 for values in zip(*faces, strict=True))
 
-    result["sources"] = {name: sys.modules[name].__file__ for name in BROUGHT}
+    result["sources"] = {name: importlib.import_module(name).__file__ for name in BROUGHT}
     result["absent"] = sorted(set(sys.modules) & set(ABSENT))
     result["new_files"] = sorted(set(files_of(folder)) - set(installed))
     addon_utils.disable(MODULE, default_set=True)

@@ -6,6 +6,7 @@ import bpy
 import numpy as np
 import pytest
 
+from eifer_blender import pipeline
 from eifer_blender.blender import sources, takes
 from eifer_blender.recordings import (
     FILE_EXTENSIONS,
@@ -172,3 +173,31 @@ def test_streams_are_described_for_the_dialog():
     channel = SimpleNamespace(muscle="zygomaticus_l")
     view = SimpleNamespace(channels=(channel, SimpleNamespace(muscle=None)), rate=2000.0)
     assert sources.describe_stream(view) == "2 channels at 2000 Hz, 1 muscle"
+
+
+def test_a_recording_is_processed_once_for_opening_preview_and_bake(scene, head, recording, monkeypatch):
+    runs = []
+    process = pipeline.process_recording
+    monkeypatch.setattr(pipeline, "process_recording", lambda *given: runs.append(given) or process(*given))
+    scene.eifer.animation.gain = 0.5  # acts after the chain
+    bpy.ops.eifer.bake_take()
+    assert runs == []
+    scene.eifer.recording.chain.window_ms = 60.0
+    bpy.ops.eifer.bake_take()
+    bpy.ops.eifer.bake_take()
+    assert len(runs) == 1
+
+
+def test_a_recording_that_was_written_anew_is_processed_anew(scene, head, tmp_path):
+    path = tmp_path / "a.csv"
+    signal = semg(4, 500, 1)[:, 0]  # rest, then a contraction
+    middles = []
+    for column in (signal, signal[::-1]):
+        rows = "".join(f"{i / 500},{value:+09.3f}\n" for i, value in enumerate(column))
+        path.write_text(f"time (s),Zyg left (uV)\n{rows}")
+        bpy.ops.eifer.open_recording(filepath=str(path))
+        bpy.ops.eifer.bake_take()
+        values, _ = takes.read_activity(head, takes.selected(head))
+        activity = values.sum(1)
+        middles.append(float(activity @ np.arange(len(activity)) / activity.sum() / len(activity)))
+    assert middles[0] > 0.6 and middles[1] < 0.4
