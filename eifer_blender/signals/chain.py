@@ -433,7 +433,7 @@ def _quality(
     if channel.kind is Kind.ACTIVATION:
         return judge(name, channel.name, channel.doubtful, trace.findings, Verdict())
     if scale is None or level is None:
-        reason = "The channel is a flat line; it was left out."
+        reason = "The channel has no values or is a flat line; it was left out."
         return ChannelQuality(name, channel.name, Status.BAD, reason, reasons=(reason,))
     snr = 20 * float(np.log10(level.maximum / level.rest)) if level.rest > 0 else None
     quiet = not contracts(level, settings)

@@ -236,7 +236,7 @@ def _losses(f: Findings) -> Reasons:
         yield status, f"{f.missing:.0%} of the samples are missing or on a flat line."
     if f.clipped > CLIPPED_CHECK:
         status = Status.BAD if f.clipped > CLIPPED_BAD else Status.CHECK
-        yield status, f"The amplifier clipped {f.clipped:.2%} of the samples."
+        yield status, f"The amplifier clipped {100 * f.clipped:.2g}% of the samples."
     elif f.clipped_part > CLIPPED_PART:
         where = f"between {f.clipped_at[0]:.0f} and {f.clipped_at[1]:.0f} s of the recording"
         yield Status.CHECK, f"The amplifier clipped {where}."
