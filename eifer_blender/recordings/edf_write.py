@@ -6,7 +6,6 @@ import math
 import os
 import tempfile
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
@@ -60,6 +59,8 @@ def _record_seconds(rates: Sequence[float | None]) -> int:
         raise EiferError("There is no channel to write.")
     if any(rate is None for rate in rates):
         raise EiferError("A table of poses has no time and cannot be written as EDF.")
+    from fractions import Fraction  # slow to import, and seldom needed
+
     seconds = math.lcm(*(Fraction(rate or 0).limit_denominator(1000).denominator for rate in rates))
     if seconds > _LONGEST_RECORD:
         raise EiferError("EDF cannot hold these sampling rates together; write streams with whole rates.")

@@ -10,18 +10,9 @@ from typing import NamedTuple
 
 from ..errors import EiferError, plain
 from .binary import reading
-from .brainvision import is_brainvision, open_brainvision
-from .c3d import is_c3d, open_c3d
-from .edf import is_edf, open_edf
 from .events import with_events
-from .matlab import is_matlab, open_matlab
-from .numpy_file import is_npy, is_npz, open_npy, open_npz
 from .options import Options, PerChannel
-from .otb import is_otb, open_otb
-from .table import open_text
-from .text import read_head
 from .types import Channel, Opened, Recording, Stream
-from .xdf import is_xdf, open_xdf
 
 _NO_RECORDING = {
     b"PK\x03\x04": "a zip or Excel file",
@@ -42,7 +33,19 @@ class Format(NamedTuple):
 
 
 def _formats() -> tuple[Format, ...]:
-    """In the order in which they are tried; a text table is what is left."""
+    """In the order in which they are tried; a text table is what is left.
+
+    Imported here, because all of them together would double the time that Blender takes to enable
+    the extension.
+    """
+    from .brainvision import is_brainvision, open_brainvision
+    from .c3d import is_c3d, open_c3d
+    from .edf import is_edf, open_edf
+    from .matlab import is_matlab, open_matlab
+    from .numpy_file import is_npy, is_npz, open_npy, open_npz
+    from .otb import is_otb, open_otb
+    from .xdf import is_xdf, open_xdf
+
     return (
         Format(lambda path, head: is_edf(head), open_edf),
         Format(is_npy, open_npy),
@@ -171,6 +174,9 @@ def inspect_recording(
 
 def _open(path: Path, options: Options, look: bool = False) -> Opened:
     """By the reader whose file it is; the streams that were asked for."""
+    from .table import open_text
+    from .text import read_head
+
     head = read_head(path)
     opener = next((f.open for f in _formats() if f.matches(path, head)), None)
     if opener is None:
