@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made import said
 
 from eifer_blender.errors import EiferError
 from eifer_blender.recordings import (
@@ -40,15 +41,6 @@ def write(tmp_path):
 
 def emg(n=5000, channels=3, seed=0):
     return np.random.default_rng(seed).normal(size=(n, channels)) * 40
-
-
-def said(path, **options):
-    """The sentence with which a file is refused, by a look as well."""
-    with pytest.raises(EiferError) as error:
-        open_recording(path, **options)
-    text = str(error.value)
-    assert re.fullmatch(r"[^\n]+\.", text), text
-    return text
 
 
 def muscles(recording):

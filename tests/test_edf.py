@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made import said
 
 from eifer_blender.errors import EiferError
 from eifer_blender.recordings import (
@@ -84,14 +85,6 @@ def write(tmp_path):
         return path
 
     return _write
-
-
-def said(path, **options):
-    with pytest.raises(EiferError) as error:
-        open_recording(path, **options)
-    text = str(error.value)
-    assert re.fullmatch(r"[^\n]+\.", text), text
-    return text
 
 
 def mixed(records=12, per_record=(40, 40, 8, 40), bdf=False, **options):

@@ -34,18 +34,6 @@ FMOV_NAMES = [
 FMOV_UNITS = ["umho", "mV", "mV", "mV", "mV", "", "", ""]
 
 
-@pytest.fixture
-def write(tmp_path):
-    """Write text or bytes to a file and give its path."""
-
-    def _write(content, name="table.csv", encoding="utf-8"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
-        return path
-
-    return _write
-
-
 def raw_rows(n=200, channels=2, seed=0):
     return np.random.default_rng(seed).normal(size=(n, channels)) * 30
 

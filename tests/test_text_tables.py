@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from made import said
 
 from eifer_blender.errors import EiferError
 from eifer_blender.recordings import Annotation, Kind, inspect_recording, open_recording, rows
@@ -20,18 +21,6 @@ from eifer_blender.recordings.digits import find_cells, parse_cells
 
 DATA = Path(__file__).parent / "data"
 REAL = os.environ.get("EIFER_REAL_DATA")
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Write text or bytes to a file and give its path."""
-
-    def _write(content, name="table.csv", encoding="utf-8"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
-        return path
-
-    return _write
 
 
 def noise(n=400, channels=2, seed=0, scale=30.0):
@@ -46,15 +35,6 @@ def timed(values, rate, sep=",", decimal=".", start=0.0):
     times = start + np.arange(len(values)) / rate
     return [f"{t:.6f}".replace(".", decimal) + sep + line
             for t, line in zip(times, lines(values, sep, decimal=decimal), strict=True)]  # fmt: skip
-
-
-def said(path, **options):
-    """The sentence with which a file is refused."""
-    with pytest.raises(EiferError) as error:
-        open_recording(path, **options)
-    text = str(error.value)
-    assert re.fullmatch(r"[^\n]+\.", text), text
-    return text
 
 
 def only(path, **options):
