@@ -1,25 +1,15 @@
-"""Errors of expression parameters in millimetres on the face."""
+"""Errors of expression parameters in millimetres on the face, as losses and simple tests need them."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 
 from ..heads.deform import deform
 from ..heads.head import ParametricHead
 from ..spaces import EXPRESSION, EYELIDS, JAW
+from .surface import displacements, face_surface, face_vertices
 
-_MOVING_MM = 1.0  # a vertex counts as face if one standard deviation or a closed lid moves it so far
 _JAW_STEP = 0.05  # radians, for the derivative with respect to the jaw
-_BLOCK = 128  # frames deformed at once
-
-
-def face_vertices(head: ParametricHead) -> np.ndarray:
-    """bool [V]: skin that expressions move; the scalp, ears and neck would flatter every mean."""
-    basis = np.concatenate([head.expression, head.eyelids])
-    reach = np.linalg.norm(basis, axis=-1).max(0) * 1000
-    return head.regions["skin"] & (reach > _MOVING_MM)
 
 
 def vertex_metric(head: ParametricHead) -> np.ndarray:
@@ -45,25 +35,9 @@ def vertex_metric(head: ParametricHead) -> np.ndarray:
 
 def vertex_errors(head: ParametricHead, predicted: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Euclidean errors in mm of two sets of parameters [n, 55]: float32 [n, face vertices]."""
-    face = face_vertices(head)
-    kept = face | (head.joint_regressor != 0).any(0)
-    part, inside = _crop(head, kept), face[kept]
-    errors = np.empty((len(wanted), int(face.sum())), np.float32)
-    for start in range(0, len(wanted), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        gap = deform(part, predicted[rows])[:, inside] - deform(part, wanted[rows])[:, inside]
-        errors[rows] = np.linalg.norm(gap, axis=-1) * 1000
+    surface = face_surface(head)
+    errors = np.empty((len(wanted), len(surface.rest)), np.float32)
+    pairs = zip(displacements(surface, predicted), displacements(surface, wanted), strict=True)
+    for (rows, own), (_, true) in pairs:
+        errors[rows] = np.linalg.norm(own - true, axis=-1)
     return errors
-
-
-def _crop(head: ParametricHead, kept: np.ndarray) -> ParametricHead:
-    """The head with some of its vertices only: enough to deform, not to show."""
-    return replace(
-        head,
-        template=head.template[kept],
-        expression=head.expression[:, kept],
-        eyelids=head.eyelids[:, kept],
-        jaw_correctives=head.jaw_correctives[:, kept],
-        joint_regressor=head.joint_regressor[:, kept],
-        weights=head.weights[kept],
-    )
