@@ -58,15 +58,18 @@ _COURSES_MM: dict[str, tuple[tuple[float, float], ...]] = {
 }
 
 
+def course_mm(channel: str) -> np.ndarray:
+    """float64 [m, 2]: the line that a channel's muscle runs along; KeyError for an unknown name."""
+    course = np.array(_COURSES_MM[channel[:-2]], dtype=np.float64)
+    return course * [-1, 1] if channel.endswith("_r") else course
+
+
 def distances_to_muscles(points: np.ndarray) -> np.ndarray:
     """Millimetres float64 [n, 22] from points [n, 2] to the nearest part of every channel's muscle."""
     points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
     result = np.empty((len(points), len(CHANNELS)))
     for i, channel in enumerate(CHANNELS):
-        course = np.array(_COURSES_MM[channel[:-2]], dtype=np.float64)
-        if channel.endswith("_r"):
-            course = course * [-1, 1]
-        result[:, i] = _to_course(points, course)
+        result[:, i] = _to_course(points, course_mm(channel))
     return result
 
 
