@@ -47,7 +47,7 @@ _DEPTH_MM: dict[str, float] = {
 # Where the current flows, on the chart: `electrodes` has lines from origin to insertion; these are muscles
 # that it does not have, and the bellies of those that end in tendon or among others' fibres.
 _BELLIES_MM: dict[str, tuple[tuple[float, float], ...]] = {
-    "corrugator_supercilii": ((11, 47), (29, 53)),
+    "corrugator_supercilii": ((11, 47.5), (26, 52)),
     "depressor_anguli_oris": ((27.5, -56), (30, -80)),
     "medial_frontalis": ((10, 59), (12, 87)),
     "orbicularis_oculi": tuple(
@@ -94,7 +94,7 @@ def point_gains(electrodes: np.ndarray, head: ParametricHead) -> np.ndarray:
     """float64 [electrodes, 32, POINTS]: signed potential that a dipole at each place of each source causes.
 
     electrodes: [e, 2, 3] metres for pairs (first minus second) or [e, 3] for single electrodes. The unit is
-    the RMS over a source's places at the source's own pair, so that a pair's powers over the places of its own
+    the RMS over a source's places at its own pair, so that a pair's powers over the places of its own
     muscle add up to 1; sources without electrodes are measured by a pair 6 mm above their fibres.
     """
     electrodes = np.asarray(electrodes, np.float64)
