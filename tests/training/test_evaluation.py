@@ -8,7 +8,7 @@ import pytest
 from eifer_blender.heads.default import load_default_head
 from eifer_blender.heads.deform import deform
 from eifer_blender.spaces import DEFAULT_SPACE, EYELIDS, JAW
-from eifer_blender.training import scores
+from eifer_blender.training import scores, waters
 from eifer_blender.training.surface import GROUPS, REGIONS, displacements, face_surface, face_vertices
 
 
@@ -202,3 +202,76 @@ def test_correlation_along_the_main_direction():
     assert scores.movement_correlation(-wanted, wanted) == pytest.approx(-1)
     assert scores.movement_correlation(wanted * 0, wanted) == 0
     assert np.isnan(scores.movement_correlation(wanted, wanted * 0))
+
+
+# --- the second domain ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def vectors(head):
+    return waters.waters_field(head)
+
+
+def pulled(head, vectors, **force):
+    values = np.zeros((1, len(waters.FORCES)), np.float32)
+    for name, amount in force.items():
+        values[0, waters.FORCES.index(name)] = amount
+    return waters.faces(head, vectors, values, np.arange(len(head.template)))[0] * 1000
+
+
+# muscle of the left side, landmark, direction it moves in: outwards, up, forwards
+PULLS = {
+    "medial_frontalis_l": ("brow_inner_l", (0, 1, 0)),
+    "lateral_frontalis_l": ("brow_outer_l", (0, 1, 0)),
+    "corrugator_supercilii_l": ("brow_mid_l", (-1, -1, 0)),
+    "depressor_supercilii_l": ("brow_inner_l", (0, -1, 0)),
+    "levator_labii_superioris_l": ("nose_wing_l", (0, 1, 0)),
+    "zygomaticus_l": ("mouth_corner_l", (1, 1, -1)),
+    "depressor_anguli_oris_l": ("mouth_corner_l", (1, -1, 0)),
+    "orbicularis_oris_l": ("mouth_corner_l", (-1, 0, 1)),
+    "mentalis_l": ("chin", (0, 1, 0)),
+    "orbicularis_oculi_l": ("lid_upper_l", (0, -1, 0)),
+    "depressor_labii_l": ("lip_lower", (0, -1, 0)),
+}
+
+
+@pytest.mark.parametrize("muscle", PULLS)
+def test_vector_muscles_pull_as_anatomy_has_it(head, vectors, muscle):
+    landmark, direction = PULLS[muscle]
+    field = pulled(head, vectors, **{muscle: 1.0})
+    step = field[head.landmarks[landmark]]
+    assert all(sign == 0 or amount * sign > 0.5 for amount, sign in zip(step, direction, strict=True))
+    far = head.template[:, 0] < -0.03
+    assert np.abs(field[far]).max() < 0.2
+
+
+def test_the_second_domain_is_symmetric_and_rests(head, vectors):
+    assert not np.abs(pulled(head, vectors)).max() > 1e-4
+    left, right = (pulled(head, vectors, **{f"zygomaticus_{s}": 0.7}) for s in "lr")
+    gap = left - right[head.mirror] * np.array([-1, 1, 1])
+    assert np.linalg.norm(gap[head.regions["skin"]], axis=1).max() < 1.0
+
+
+def test_some_vertices_of_the_second_domain_are_those_of_the_whole_head(head, vectors, surface):
+    force = np.random.default_rng(4).random((3, len(waters.FORCES))).astype(np.float32)
+    whole = waters.faces(head, vectors, force, np.arange(len(head.template)))
+    np.testing.assert_allclose(
+        waters.faces(head, vectors, force, surface.vertices), whole[:, surface.vertices], atol=1e-6
+    )
+
+
+def test_people_of_the_second_domain_are_repeatable_and_differ(head):
+    one, again, other = (waters.make_person(head, n) for n in (1, 1, 2))
+    first, second = waters.perform(one, 10, 5), waters.perform(again, 10, 5)
+    np.testing.assert_array_equal(first.envelope_uv, second.envelope_uv)
+    assert first.force.shape == (300, len(waters.FORCES)) and first.envelope_uv.shape == (300, 22)
+    assert np.abs(one.field.pull - other.field.pull).max() > 1e-4
+    assert np.isfinite(first.envelope_uv).all() and first.envelope_uv.min() > 0
+
+
+def test_force_follows_activity(head):
+    take = waters.perform(waters.make_person(head, 3), 60, 0)
+    assert take.force.min() >= 0 and take.force.max() > 0.5
+    column = waters.FORCES.index("zygomaticus_l")
+    (late,) = scores.lag([take.envelope_uv[:, [column]]], [take.force[:, [column]]])
+    assert -10 <= late <= -2
