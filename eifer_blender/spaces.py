@@ -32,6 +32,7 @@ eyelids 0..1 (left, right), jaw axis-angle in radians about x, y, z of the head'
 EXPRESSION = slice(0, EXPRESSION_COUNT)
 EYELIDS = slice(EXPRESSION_COUNT, EXPRESSION_COUNT + 2)
 JAW = slice(EXPRESSION_COUNT + 2, EXPRESSION_COUNT + 5)
+JAW_LIMITS = ((0.0, 0.5), (-0.2, 0.2), (-0.2, 0.2))  # radians about x, y, z, as FLAME's encoders limit them
 
 # Order of Apple's ARKit documentation; names as Apple spells them.
 ARKIT_NAMES = tuple(

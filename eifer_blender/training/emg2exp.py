@@ -44,7 +44,7 @@ def train(
     """Train a network to give the face of random muscle activity.
 
     face: see `generator.Face`. metric: [P, P], weighs parameters by what they move on the face, see
-    `metric.vertex_metric`. The same settings on the same machine give the same network.
+    `heads.metric.vertex_metric`. The same settings on the same machine give the same network.
     """
     started = time.monotonic()
     torch.manual_seed(settings.seed)

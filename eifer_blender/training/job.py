@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import EiferError
 from ..heads.default import load_default_head
 from ..heads.head import ParametricHead
+from ..heads.metric import vertex_metric
 from ..mapping import onnx_file
 from ..mapping.metadata import EMG2EXP, ModelMetadata
 from ..muscles import CHANNELS
@@ -18,7 +19,6 @@ from ..spaces import DEFAULT_SPACE
 from . import evaluation
 from .card import model_card
 from .emg2exp import Ridge, TrainingSettings, predict, train
-from .metric import vertex_metric
 from .network import Emg2Exp, to_onnx
 
 VERSION = "1"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..mapping.metadata import ModelMetadata, to_props
 from ..mapping.model import INPUTS, OUTPUT
 from ..muscles import CHANNEL_COUNT
-from ..spaces import DEFAULT_SPACE, EYELIDS, JAW
+from ..spaces import DEFAULT_SPACE, EYELIDS, JAW, JAW_LIMITS
 
 OPSET = 17
 _IR_VERSION = 8
@@ -57,7 +57,7 @@ def output_limits(outputs: int) -> tuple[np.ndarray, np.ndarray]:
     low, high = np.full((2, outputs), _FREE, np.float32)
     low *= -1
     low[EYELIDS], high[EYELIDS] = 0.0, 1.0
-    low[JAW], high[JAW] = (0.0, -0.2, -0.2), (0.5, 0.2, 0.2)
+    low[JAW], high[JAW] = zip(*JAW_LIMITS, strict=True)
     return low, high
 
 

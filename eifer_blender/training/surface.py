@@ -13,6 +13,7 @@ import numpy as np
 
 from ..heads.deform import deform
 from ..heads.head import ParametricHead
+from ..heads.metric import face_vertices
 
 REGIONS = ("brow_l", "brow_r", "eye_l", "eye_r", "nose", "mouth_corner_l", "mouth_corner_r", "mouth", "chin")
 """Regions of the head that are scored, each over its vertices that expressions move."""
@@ -30,7 +31,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
 GOAL_GROUPS = ("brow", "eyes", "nose", "mouth corners")
 """Groups for which the project has a goal."""
 
-_MOVING_MM = 1.0  # a vertex counts as face if one standard deviation or a closed lid moves it so far
 _BLOCK = 256  # frames deformed at once
 
 
@@ -42,13 +42,6 @@ class Surface(NamedTuple):
     vertices: np.ndarray  # int [v]: the face in the whole head
     rest: np.ndarray  # float32 [v, 3] mm: the neutral face
     mean_of: np.ndarray  # float32 [v, R + 1]: mean over each of REGIONS, last over the whole face
-
-
-def face_vertices(head: ParametricHead) -> np.ndarray:
-    """bool [V]: skin that expressions move; the scalp, ears and neck would flatter every mean."""
-    basis = np.concatenate([head.expression, head.eyelids])
-    reach = np.linalg.norm(basis, axis=-1).max(0) * 1000
-    return head.regions["skin"] & (reach > _MOVING_MM)
 
 
 def face_surface(head: ParametricHead) -> Surface:

@@ -12,12 +12,13 @@ from eifer_blender import mapping
 from eifer_blender.errors import EiferError
 from eifer_blender.heads.default import load_default_head
 from eifer_blender.heads.deform import deform
+from eifer_blender.heads.metric import face_vertices, vertex_metric
 from eifer_blender.muscles import CHANNEL_COUNT
 from eifer_blender.simulation.generator import make_frames
 from eifer_blender.simulation.muscle_face import expression_of_muscles
 from eifer_blender.spaces import DEFAULT_SPACE, JAW
 from eifer_blender.training import command, emg2exp, evaluation
-from eifer_blender.training.metric import face_vertices, vertex_errors, vertex_metric
+from eifer_blender.training.metric import vertex_errors
 
 SHORT = emg2exp.TrainingSettings(seed=3, frames=4000, steps=200, batch=256, hidden=(32, 24))
 
