@@ -44,9 +44,9 @@ def face_errors(surface: Surface, predicted: np.ndarray, true: np.ndarray) -> Fa
     tails = [np.empty((0, len(surface.rest), 3), np.float32)] * 2
     pairs = zip(displacements(surface, predicted), displacements(surface, true), strict=True)
     for (rows, own), (_, wanted) in pairs:
-        distance = np.linalg.norm(own - wanted, axis=-1)
+        distance = _length(own - wanted)
         error[rows] = distance @ surface.mean_of
-        moved[rows] = np.linalg.norm(wanted, axis=-1) @ surface.mean_of
+        moved[rows] = _length(wanted) @ surface.mean_of
         cells = np.minimum((distance / _BIN_MM).astype(np.int64), _BINS - 1)
         spread += np.bincount(cells.ravel(), minlength=_BINS)
         for k, field in enumerate((own, wanted)):
@@ -64,10 +64,15 @@ def face_errors(surface: Surface, predicted: np.ndarray, true: np.ndarray) -> Fa
     )
 
 
+def _length(field: np.ndarray) -> np.ndarray:
+    """[n, v] of [n, v, 3]."""
+    return np.sqrt(np.einsum("nvk,nvk->nv", field, field))
+
+
 def _bend(field: np.ndarray) -> np.ndarray:
     """RMS over vertices [n - 2] of the second difference of a field [n, v, 3]."""
     second = field[2:] - 2 * field[1:-1] + field[:-2]
-    return np.sqrt((second**2).sum(-1).mean(-1)).astype(np.float32)
+    return np.sqrt(np.einsum("nvk,nvk->n", second, second) / field.shape[1]).astype(np.float32)
 
 
 def _degrees(rotation: np.ndarray) -> np.ndarray:

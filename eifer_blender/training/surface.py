@@ -6,14 +6,14 @@ Regions that the head has on both sides are kept apart here; `GROUPS` says how t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from ..heads.deform import deform
-from ..heads.head import ParametricHead
+from ..heads.deform import jaw_rotation, joint_positions
+from ..heads.head import JOINTS, ParametricHead
 from ..heads.metric import face_vertices
+from ..spaces import JAW
 
 REGIONS = ("brow_l", "brow_r", "eye_l", "eye_r", "nose", "mouth_corner_l", "mouth_corner_r", "mouth", "chin")
 """Regions of the head that are scored, each over its vertices that expressions move."""
@@ -31,45 +31,50 @@ GROUPS: dict[str, tuple[str, ...]] = {
 GOAL_GROUPS = ("brow", "eyes", "nose", "mouth corners")
 """Groups for which the project has a goal."""
 
-_BLOCK = 256  # frames deformed at once
+_BLOCK = 64  # frames deformed at once
 
 
 class Surface(NamedTuple):
-    """What is needed to deform and score the moving skin of a head."""
+    """What is needed to deform and score the moving skin of a head; v vertices, lengths in mm."""
 
-    part: ParametricHead  # the head, cropped to the face and what its joints depend on
-    inside: np.ndarray  # bool [part's vertices]: the face
     vertices: np.ndarray  # int [v]: the face in the whole head
-    rest: np.ndarray  # float32 [v, 3] mm: the neutral face
+    rest: np.ndarray  # float32 [v, 3]: the neutral face
+    basis: np.ndarray  # float32 [61, 3 v]: of 50 coefficients, two lids, nine entries of the jaw's turn
+    jaw: np.ndarray  # int [j]: those of the v vertices that the jaw carries
+    jaw_weights: np.ndarray  # float32 [j, 1]
+    joint: np.ndarray  # float32 [3]: the jaw's
     mean_of: np.ndarray  # float32 [v, R + 1]: mean over each of REGIONS, last over the whole face
 
 
 def face_surface(head: ParametricHead) -> Surface:
     """The surface that scores are computed on."""
-    face = face_vertices(head)
-    kept = face | (head.joint_regressor != 0).any(0)
-    part, inside = _crop(head, kept), face[kept]
-    members = np.stack([head.regions[name][face] for name in REGIONS] + [np.ones(face.sum(), bool)], 1)
-    rest = deform(part, np.zeros((1, 55), np.float32))[0, inside] * 1000
-    mean_of = (members / members.sum(0)).astype(np.float32)
-    return Surface(part, inside, np.flatnonzero(face), rest.astype(np.float32), mean_of)
+    face = np.flatnonzero(face_vertices(head))
+    members = np.stack([head.regions[name][face] for name in REGIONS] + [np.ones(len(face), bool)], 1)
+    basis = np.concatenate([head.expression, head.eyelids, head.jaw_correctives])[:, face] * 1000
+    weights = head.weights[face, JOINTS.index("jaw")]
+    jaw = np.flatnonzero(weights)
+    return Surface(
+        vertices=face,
+        rest=head.template[face] * np.float32(1000),
+        basis=basis.reshape(len(basis), -1),
+        jaw=jaw,
+        jaw_weights=weights[jaw, None],
+        joint=(joint_positions(head)[JOINTS.index("jaw")] * 1000).astype(np.float32),
+        mean_of=(members / members.sum(0)).astype(np.float32),
+    )
 
 
 def displacements(surface: Surface, params: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """(frames, displacement from neutral float32 [block, v, 3] mm) of parameters [n, 55], block by block."""
+    """(frames, displacement from neutral float32 [block, v, 3] mm) of parameters [n, 55], block by block.
+
+    `heads.deform` for a head of which only the expression moves, so that the jaw is its only joint.
+    """
+    turn = jaw_rotation(params) - np.eye(3)
+    coefficients = np.concatenate([params[:, : JAW.start], turn.reshape(-1, 9)], 1, dtype=np.float32)
+    turn = turn.astype(np.float32)
     for start in range(0, len(params), _BLOCK):
         rows = slice(start, min(start + _BLOCK, len(params)))
-        yield rows, deform(surface.part, params[rows])[:, surface.inside] * 1000 - surface.rest
-
-
-def _crop(head: ParametricHead, kept: np.ndarray) -> ParametricHead:
-    """The head with some of its vertices only: enough to deform, not to show."""
-    return replace(
-        head,
-        template=head.template[kept],
-        expression=head.expression[:, kept],
-        eyelids=head.eyelids[:, kept],
-        jaw_correctives=head.jaw_correctives[:, kept],
-        joint_regressor=head.joint_regressor[:, kept],
-        weights=head.weights[kept],
-    )
+        moved = (coefficients[rows] @ surface.basis).reshape(-1, *surface.rest.shape)
+        arm = moved[:, surface.jaw] + (surface.rest[surface.jaw] - surface.joint)
+        moved[:, surface.jaw] += surface.jaw_weights * (arm @ turn[rows].transpose(0, 2, 1))
+        yield rows, moved
