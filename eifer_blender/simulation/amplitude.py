@@ -1,10 +1,10 @@
 """The fast amplitude model: RMS envelopes without the waveform.
 
-Band-limited Gaussian noise of statistical bandwidth B, as the sum of many motor units is, has a mean square over
-a time T that is close to gamma distributed with shape B T (Bendat and Piersol, Random Data, section 8.2: the
-normalised error of a mean square is 1 / sqrt(B T)). Short bins of such power, summed over the window of the
-chain, give envelopes with the right scatter and the right memory from frame to frame. Tests hold these statistics
-against the raw simulation (`semg`) after the signal chain.
+Band-limited Gaussian noise of statistical bandwidth B, as the sum of many motor units is, has a mean square
+over a time T that is close to gamma distributed with shape B T (Bendat and Piersol, Random Data, section 8.2:
+the normalised error of a mean square is 1 / sqrt(B T)). Short bins of such power, summed over the window of
+the chain, give envelopes with the right scatter and the right memory from frame to frame. Tests hold these
+statistics against the raw simulation (`semg`) after the signal chain.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 RATE = 30.0  # frames a second
 OVERSAMPLING = 4  # bins of power in a frame; activity is sampled at RATE times this
 FINE_RATE = RATE * OVERSAMPLING
+NOISE_BANDWIDTH_HZ = 400.0  # of an amplifier's white noise after the chain's band-pass
 _BAND_HZ = (20.0, 450.0)
 
 
@@ -36,14 +37,22 @@ def frames_of(bins: int) -> int:
 
 
 def envelopes(
-    amplitude_uv: np.ndarray, bandwidth_hz: float, window_ms: float, rng: np.random.Generator
+    signal_uv: np.ndarray,
+    noise_uv: np.ndarray,
+    bandwidth_hz: float,
+    window_ms: float,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """RMS envelope float32 [frames, channels] at `RATE` of noise whose RMS is amplitude [bins, channels].
+    """RMS envelope float32 [frames, channels] at `RATE` of muscles and noise with given RMS amplitudes.
 
-    Frame i is the RMS over the window about i / RATE seconds, cut at the ends as the chain does.
+    signal_uv, noise_uv: [bins, channels] (or what broadcasts to it); bandwidth_hz is the muscles', noise fills
+    the band. Frame i is the RMS over the window about i / RATE seconds, cut at the ends as the chain does.
     """
-    shape = max(bandwidth_hz / FINE_RATE, 1e-3)
-    power = np.square(amplitude_uv, dtype=np.float64) * (rng.gamma(shape, 1.0 / shape, amplitude_uv.shape))
+    muscles, noise = np.square(signal_uv, dtype=np.float64), np.square(noise_uv, dtype=np.float64)
+    total = np.maximum(muscles + noise, 1e-12)
+    # Variances of the powers of independent signals add.
+    shape = total**2 / (muscles**2 / bandwidth_hz + noise**2 / NOISE_BANDWIDTH_HZ + 1e-24) / FINE_RATE
+    power = total / shape * rng.standard_gamma(shape)
     half = max(1, round(window_ms * 1e-3 * FINE_RATE / 2))
     running = np.concatenate([np.zeros((1, power.shape[1])), np.cumsum(power, axis=0)])
     centre = np.arange(frames_of(len(power))) * OVERSAMPLING

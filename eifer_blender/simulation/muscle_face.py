@@ -96,7 +96,10 @@ def _columns(name: str) -> list[int]:
 
 
 PARTS: tuple[Part, ...] = tuple(
-    Part(column, shape) for name, weights in _WEIGHTS.items() for column in _columns(name) for shape in weights
+    Part(column, shape)
+    for name, weights in _WEIGHTS.items()
+    for column in _columns(name)
+    for shape in weights
 )
 """Every pull; the rows of `part_parameters`."""
 

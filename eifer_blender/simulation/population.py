@@ -106,10 +106,13 @@ def _face(rng: np.random.Generator, protocol: Protocol) -> FaceModel:
     columns = np.array([p.source for p in PARTS])
     names = [SOURCES[c].removesuffix("_l").removesuffix("_r") for c in columns]
     gains = {name: rng.normal(0.0, protocol.gain_sd) for name in dict.fromkeys(names)}
-    shapes = {key: rng.normal(0.0, protocol.shape_sd) for key in dict.fromkeys(zip(names, (p.shape for p in PARTS)))}
+    shapes = {
+        key: rng.normal(0.0, protocol.shape_sd)
+        for key in dict.fromkeys(zip(names, (p.shape for p in PARTS), strict=True))
+    }
     both = np.array([gains[n] + shapes[n, p.shape] for n, p in zip(names, PARTS, strict=True)])
     own = rng.normal(0.0, protocol.gain_sd / 2, len(SOURCES))[columns]
-    saturation = {name: rng.uniform(*protocol.saturation) for name in dict.fromkeys(n for n in names)}
+    saturation = {name: rng.uniform(*protocol.saturation) for name in dict.fromkeys(names)}
     of_source = [s.removesuffix("_l").removesuffix("_r") for s in SOURCES]
     middle = sum(protocol.saturation) / 2
     share = average.suppression * np.exp(rng.normal(0.0, protocol.antagonism_sd, len(average.suppression)))

@@ -18,18 +18,21 @@ Range = tuple[float, float]
 class Protocol:
     """Ranges are uniform, `sd` are standard deviations (of the logarithm for factors)."""
 
+    version: int = 1  # raised when the simulation's code changes what it makes of these numbers
+
     # Sessions: what a subject does, in which shares of the time.
     attack_s: Range = (0.12, 0.60)
     hold_s: Range = (0.35, 1.60)
     release_s: Range = (0.20, 0.90)
     pause_s: Range = (0.35, 1.10)
-    height: Range = (0.45, 1.0)  # of a repetition, relative to the subject's best
+    height: Range = (0.45, 1.0)  # of a repetition, relative to the movement at its height
+    strongest: Range = (0.85, 1.0)  # the same for movements that are done as strongly as one can
     repetition_sd: float = 0.12  # of a muscle from one repetition to the next
     tremor_sd: float = 0.05  # slow wavering of a held contraction
     blinks_per_minute: float = 14.0
 
     # Subjects: how they contract their muscles.
-    effort: Range = (0.80, 1.0)  # of the true maximum that a subject reaches in a session
+    effort: Range = (0.85, 1.0)  # of the true maximum that a subject reaches in a session
     pattern_sd: float = 0.30  # of a muscle's share in a movement
     synergy: float = 0.06  # share with which neighbouring muscles go along, at most
     asymmetry_sd: float = 0.08
@@ -38,11 +41,11 @@ class Protocol:
     weakness: Range = (0.1, 0.7)  # what is left on that side
 
     # Subjects: how their muscles move the face.
-    gain_sd: float = 0.07  # of a muscle's whole effect
-    shape_sd: float = 0.10  # of each part of its effect
-    saturation: Range = (0.35, 0.75)  # activation at which the effect has reached 63 % of its end
-    antagonism_sd: float = 0.15
-    hidden_sd: float = 0.20  # of what unmeasured muscles do in a movement
+    gain_sd: float = 0.06  # of a muscle's whole effect
+    shape_sd: float = 0.08  # of each part of its effect
+    saturation: Range = (0.40, 0.70)  # activation at which the effect has reached 63 % of its end
+    antagonism_sd: float = 0.12
+    hidden_sd: float = 0.15  # of what unmeasured muscles do in a movement
     jaw_rad: Range = (0.26, 0.36)  # rotation at full activity of the openers
     identity_sd: float = 0.6  # of identity coefficients
 
@@ -72,9 +75,9 @@ PROTOCOL = Protocol()
 
 
 def protocol_hash(protocol: Protocol = PROTOCOL) -> str:
-    """SHA-256 over the protocol and over the tables of movements and of what muscles do to the face."""
-    from .muscle_face import tables as face_tables
-    from .tasks import tables as movement_tables
+    """SHA-256 over the protocol and the tables of movements, of muscles on the face, and of electrodes."""
+    from . import muscle_face, tasks, volume
 
-    content = {"protocol": asdict(protocol), "movements": movement_tables(), "face": face_tables()}
+    content = {"protocol": asdict(protocol)}
+    content |= {part.__name__.rpartition(".")[2]: part.tables() for part in (tasks, muscle_face, volume)}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -84,7 +84,12 @@ def make_session(
 
 
 def make_performances(
-    subject: Subject, *, kind: str = "mixed", seconds: float = 150.0, seed: int = 0, protocol: Protocol = PROTOCOL
+    subject: Subject,
+    *,
+    kind: str = "mixed",
+    seconds: float = 150.0,
+    seed: int = 0,
+    protocol: Protocol = PROTOCOL,
 ) -> list[Performance]:
     """What the subject does; see `make_session`."""
     rng = np.random.default_rng([subject.number, seed, 11])
@@ -126,8 +131,8 @@ def record(
         sources = np.maximum(p.activity, 0.0)
         signal = np.sqrt(np.square(sources, dtype=np.float64) @ np.square(leak).T) * end**time
         artefact = _artefacts(len(p.activity), rng, protocol) * subject.maximum_uv
-        amplitude = np.sqrt((signal * share) ** 2 + noise**2 * share + artefact**2)
-        envelope = envelopes(amplitude, bandwidth, electrodes.window_ms, rng)
+        signal = np.hypot(signal * share, artefact)
+        envelope = envelopes(signal, noise, bandwidth, electrodes.window_ms, rng)
         fine = p.activity[::OVERSAMPLING]
         muscles, hidden = fine[:, :CHANNEL_COUNT].copy(), fine[:, CHANNEL_COUNT:].copy()
         clips.append(Clip(p.mode, p.task, muscles, hidden, envelope, p.expression, p.moving))
@@ -149,7 +154,12 @@ def crosstalk(subject: Subject, electrodes: Electrodes) -> np.ndarray:
 def _tasks(kind: str, seconds: float, rng: np.random.Generator) -> list[tuple[str, str, float]]:
     """(mode, task, seconds) of every clip."""
     protocol = [("schaede", t, 4.2) for t in SCHAEDE] + [("emotion", t, 3.2) for t in EMOTIONS]
-    free = [("smile", "natural", 6.0), ("blink", "natural", 4.0), ("speech", "natural", 8.0), ("chewing", "natural", 5.0)]
+    free = [
+        ("smile", "natural", 8.0),
+        ("blink", "natural", 4.0),
+        ("speech", "natural", 7.0),
+        ("chewing", "natural", 4.0),
+    ]
     free += [("free", "single", 9.0), ("free", "few", 9.0), ("free", "blend", 12.0), ("free", "few", 9.0)]
     chosen = {"protocol": protocol, "free": free, "mixed": protocol + free}.get(kind)
     if chosen is None:
@@ -193,7 +203,8 @@ def _course(rng: np.random.Generator, protocol: Protocol) -> tuple[float, float,
 
 
 def _movement(task: str, at: float, rng: np.random.Generator, protocol: Protocol) -> _Bout:
-    height = rng.uniform(*protocol.height)
+    # The Schaede movements are done as strongly as one can, emotions are acted.
+    height = rng.uniform(*(protocol.strongest if task in SCHAEDE else protocol.height))
     goal = activity_of(task) * height
     goal[CHANNEL_COUNT:] *= np.exp(rng.normal(0, protocol.hidden_sd, len(HIDDEN)))
     if task in ("Eye-Gentle", "Eye-Tight"):
@@ -204,7 +215,9 @@ def _movement(task: str, at: float, rng: np.random.Generator, protocol: Protocol
 def _smile(task: str, at: float, rng: np.random.Generator, protocol: Protocol) -> _Bout:
     """Slow and symmetric, eyes smiling with it, between closed and open."""
     share = rng.uniform()
-    goal = (activity_of("Smile-Closed") * (1 - share) + activity_of("Smile-Open") * share) * rng.uniform(0.3, 0.9)
+    goal = (activity_of("Smile-Closed") * (1 - share) + activity_of("Smile-Open") * share) * rng.uniform(
+        0.3, 0.9
+    )
     goal[CHANNEL_COUNT:] *= np.exp(rng.normal(0, protocol.hidden_sd, len(HIDDEN)))
     return _Bout(goal, at, rng.uniform(0.4, 0.9), rng.uniform(0.5, 1.8), rng.uniform(0.6, 1.4))
 
@@ -237,7 +250,10 @@ def _own(bout: _Bout, subject: Subject, rng: np.random.Generator, protocol: Prot
     """A bout as this subject does it this time."""
     goal = bout.goal.copy()
     again = np.exp(rng.normal(0, protocol.repetition_sd, len(MUSCLES)))
-    muscles = goal[:CHANNEL_COUNT] * (subject.pattern * again)[MUSCLE_OF_CHANNEL]
+    muscles = goal[:CHANNEL_COUNT]
+    # What a movement is about is done by everyone; what goes along with it is a person's own.
+    own = subject.pattern[MUSCLE_OF_CHANNEL] ** (1 - muscles)
+    muscles = muscles * own * again[MUSCLE_OF_CHANNEL]
     muscles = np.minimum(subject.synergy.T @ muscles, 1.0) * subject.effort
     goal[:CHANNEL_COUNT] = muscles
     return _Bout(np.clip(goal, -1.0, 1.0), bout.onset, bout.attack, bout.hold, bout.release)
@@ -260,17 +276,27 @@ def _blinks(mode: str, length: float, rng: np.random.Generator, protocol: Protoc
 def _speech(length: float, rng: np.random.Generator) -> list[_Bout]:
     """Three to six syllables a second: lips and jaw in turns, pauses for breath."""
     bouts, at = [], _FACE_DECAY_S
-    names = ("orbicularis_oris", "mentalis", "levator_labii_superioris", "zygomaticus", "depressor_anguli_oris")
+    names = (
+        "orbicularis_oris",
+        "mentalis",
+        "levator_labii_superioris",
+        "zygomaticus",
+        "depressor_anguli_oris",
+    )
     columns = {n: [SOURCES.index(f"{n}_{s}") for s in "lr"] for n in names}
     labii = [SOURCES.index(f"depressor_labii_{s}") for s in "lr"]
     while at < length - 1.0:
         goal = np.zeros(_COUNT)
-        vowel = rng.uniform(0.05, 0.45)
+        vowel = rng.uniform(0.05, 0.35)
         goal[SOURCES.index("jaw_opener")] = vowel
-        goal[labii] = 0.5 * vowel * rng.uniform(0.6, 1.4)
-        for name, low, high in zip(names, (0.05, 0.0, 0.0, 0.0, 0.0), (0.5, 0.3, 0.15, 0.2, 0.15), strict=True):
-            goal[columns[name]] = rng.uniform(low, high)
-        bouts.append(_Bout(goal, at, rng.uniform(0.06, 0.11), rng.uniform(0.02, 0.1), rng.uniform(0.08, 0.14)))
+        goal[labii] = 1.5 * vowel * rng.uniform(0.85, 1.15)
+        for name, low, high in zip(
+            names, (0.05, 0.0, 0.0, 0.0, 0.0), (0.5, 0.3, 0.15, 0.2, 0.15), strict=True
+        ):
+            goal[columns[name]] = rng.uniform(low, high) * (1 - vowel if name == names[0] else 1.0)
+        bouts.append(
+            _Bout(goal, at, rng.uniform(0.06, 0.11), rng.uniform(0.02, 0.1), rng.uniform(0.08, 0.14))
+        )
         at += rng.uniform(0.16, 0.32) if rng.random() < 0.9 else rng.uniform(0.5, 1.0)
     return bouts
 

@@ -94,7 +94,7 @@ _HIDDEN_TABLE: dict[str, dict[str, float]] = {
     "fearful": {"levator_palpebrae": 0.6, "risorius": 0.5, "jaw_opener": 0.2, "depressor_labii": 0.2},
     "happy": {"jaw_opener": 0.2, "risorius": 0.25, "depressor_labii": 0.15, "levator_palpebrae": 0.0},
     "sad": {"levator_palpebrae": -0.1},
-    "surprised": {"levator_palpebrae": 0.6, "jaw_opener": 0.7},
+    "surprised": {"levator_palpebrae": 0.6, "jaw_opener": 0.6, "depressor_labii": 0.4},
 }
 
 

@@ -67,6 +67,18 @@ _DEEP_COURSES: dict[str, tuple[str, tuple[tuple[float, float, float], ...]]] = {
 _REFERENCE_MM = 6.0  # from a muscle without electrodes to the pair that it is measured by
 
 
+def tables() -> dict[str, object]:
+    """All numbers of this module, for the protocol's hash."""
+    return {
+        "pair": PAIR_MM,
+        "points": POINTS,
+        "depth": _DEPTH_MM,
+        "bellies": _BELLIES_MM,
+        "deep": _DEEP_COURSES,
+        "reference": _REFERENCE_MM,
+    }
+
+
 @dataclass(frozen=True)
 class _Course:
     """Where a source's current flows, and the pair that it is measured by."""
