@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..muscles import CHANNEL_COUNT, MUSCLE_OF_CHANNEL, MUSCLES, OTHER_SIDE
-from .semg import Settings, crosstalk_matrix
 from .tasks import MOVEMENTS
+from .volume import session_leak
 
 Face = Callable[[np.ndarray], np.ndarray]
 """Muscle activation float32 [n, 22] -> expression parameters float32 [n, P]."""
 
-_LARGEST_CROSSTALK = 0.25  # share of a neighbour's microvolts at distance zero
+_LARGEST_CROSSTALK = 0.7  # of what volume conduction gives
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ def random_muscles(count: int, rng: np.random.Generator) -> np.ndarray:
 def measure(muscles: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What normalised electrodes report of the muscles, float32 [n, 22] in 0..1.
 
-    Cross-talk in microvolts by distance, an amplitude that wavers because an envelope is an
+    Cross-talk in microvolts by volume conduction, an amplitude that wavers because an envelope is an
     estimate, an imperfect maximum per session, and a remainder of noise.
     """
     count = len(muscles)
     maximum = np.array([m.maximum_uv for m in MUSCLES])[MUSCLE_OF_CHANNEL]
-    leak = crosstalk_matrix(Settings(crosstalk=1.0)) * maximum[None] / maximum[:, None]
+    leak = session_leak()[:, :CHANNEL_COUNT] * maximum[None] / maximum[:, None]
     np.fill_diagonal(leak, 0.0)
     strength = rng.uniform(0.0, _LARGEST_CROSSTALK, (count, 1))
     # Independent signals add as powers.
