@@ -19,7 +19,7 @@ from eifer_blender.heads.deform import deform
 from eifer_blender.mapping import metadata as meta
 from eifer_blender.mapping import onnx_file
 from eifer_blender.muscles import CHANNEL_COUNT, CHANNELS, OTHER_SIDE
-from eifer_blender.simulation.tasks import MOVEMENTS
+from eifer_blender.movements import MOVEMENTS
 from eifer_blender.spaces import DEFAULT_SPACE, EYELIDS, JAW
 
 ALL = np.ones(CHANNEL_COUNT, bool)

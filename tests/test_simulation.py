@@ -8,11 +8,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from eifer_blender import movements
 from eifer_blender.assets import model_file
 from eifer_blender.electrodes import SITES
 from eifer_blender.errors import EiferError
 from eifer_blender.muscles import CHANNEL_COUNT, CHANNELS, MUSCLE_OF_CHANNEL, MUSCLES, OTHER_SIDE
-from eifer_blender.simulation import generator, plans, sample, semg, tasks
+from eifer_blender.simulation import generator, plans, sample, semg
 from eifer_blender.simulation.sources import SOURCES
 
 QUIET = semg.Settings(crosstalk=0.0, mains_uv=0.0, drift_uv=0.0)
@@ -180,8 +181,8 @@ def test_one_movement_flows_into_the_next():
 
 
 def test_movements_are_those_of_the_protocol_and_the_emotions():
-    assert tuple(tasks.MOVEMENTS) == (*tasks.SCHAEDE, *tasks.EMOTIONS)
-    for values in tasks.MOVEMENTS.values():
+    assert tuple(movements.MOVEMENTS) == (*movements.SCHAEDE, *movements.EMOTIONS)
+    for values in movements.MOVEMENTS.values():
         assert values.shape == (CHANNEL_COUNT,) and values.min() >= 0 and values.max() <= 1
         np.testing.assert_array_equal(values, values[OTHER_SIDE])
 
@@ -217,7 +218,7 @@ def test_annotations_cover_the_sample_without_overlap():
     assert notes[0].onset == 0 and notes[-1].onset + notes[-1].duration == pytest.approx(sample.DURATION)
     for one, two in pairwise(notes):
         assert one.onset + one.duration <= two.onset + 1e-6
-    assert {n.text for n in notes} <= set(tasks.MOVEMENTS)
+    assert {n.text for n in notes} <= set(movements.MOVEMENTS)
 
 
 # --- training frames ------------------------------------------------------------------------------

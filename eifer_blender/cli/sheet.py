@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..simulation.tasks import EMOTIONS, MOVEMENTS, SCHAEDE
+from ..movements import EMOTIONS, MOVEMENTS, SCHAEDE
 
 _SIDE = 300
 _COLUMNS = 6
@@ -24,12 +24,14 @@ def make_sheet(output: Path) -> None:
 
     from ..blender import head_object, render
     from ..heads.default import load_default_head
-    from ..simulation.muscle_face import expression_of_muscles
+    from ..simulation.muscle_face import average_face, expression_of_activity, part_parameters
+    from ..simulation.tasks import activity_of
     from .video import contact_sheet
 
     head = load_default_head()
     names = [*SCHAEDE, *EMOTIONS]
-    params = expression_of_muscles(head, np.stack([MOVEMENTS[name] for name in names]))
+    activity = np.stack([activity_of(name) for name in names])
+    params = expression_of_activity(activity, average_face(), part_parameters(head))
     scene = bpy.data.scenes.new("EIFER sheet")
     try:
         obj = head_object.add_head(scene, head)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import EiferError
+from ..movements import MOVEMENTS, emotion_of
 from ..muscles import CHANNEL_COUNT, CHANNELS, OTHER_SIDE, channel_index
 from ..recordings.types import Kind, Recording, Stream
 from . import montage
@@ -23,7 +24,8 @@ def pose_values(
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[ChannelQuality, ...]]:
     """(levels in microvolts [poses, 22] with NaN for missing, values 0..1 [poses, 22], labels, quality).
 
-    Each muscle is scaled over all rows: its lowest row is rest, the highest of both sides is 1. A
+    Each muscle is scaled over all rows: its lowest row is rest, the highest of both sides is 1, or in a
+    table of emotions what the muscle reaches in these, as no emotion needs all that every muscle can. A
     muscle whose highest row stays below `contraction_ratio` times its lowest keeps near 0, as its
     differences are noise.
     """
@@ -45,6 +47,7 @@ def pose_values(
         amplitude[:, i], explained[i], source[i] = column, share, name
     levels = [_level(amplitude, i, rows) for i in range(CHANNEL_COUNT)]
     scale = scales(levels, np.zeros(CHANNEL_COUNT, dtype=bool), settings)
+    heights = emotional_heights(stream.labels)
     values = np.full_like(amplitude, np.nan)
     quality = []
     for i in range(CHANNEL_COUNT):
@@ -52,7 +55,7 @@ def pose_values(
         if fixed[i]:
             values[:, i] = np.clip(amplitude[:, i], 0.0, 1.0)
         elif scale[i] is not None:
-            values[:, i] = apply(scale[i], amplitude[:, i])
+            values[:, i] = apply(scale[i], amplitude[:, i]) * heights[i]
         if i not in source or missing == rows:
             text = "Muted." if name in muted else "No pose has a value."
             quality.append(ChannelQuality(name, source.get(i, ""), Status.MISSING, text))
@@ -69,6 +72,14 @@ def pose_values(
         else:
             quality.append(ChannelQuality(name, source[i], Status.GOOD, "Measured in every pose."))
     return amplitude, values, stream.labels, tuple(quality)
+
+
+def emotional_heights(labels: Sequence[str]) -> np.ndarray:
+    """float32 [22]: what the highest row of each muscle stands for: 1, unless all rows are named emotions."""
+    emotions = {emotion_of(label) for label in labels}
+    if not emotions or None in emotions:
+        return np.ones(CHANNEL_COUNT, np.float32)
+    return np.max([MOVEMENTS[name] for name in emotions if name], axis=0)
 
 
 def _inferred(stream: Stream, taken: set[str]) -> Iterator[tuple[int, np.ndarray, float, str]]:
@@ -117,6 +128,8 @@ def process_poses(
     settings = settings.check()
     amplitude, poses, labels, quality = pose_values(recording, settings, muted)
     notes = ("A pose is no movement: delay, attack and release are not applied.",)
+    if (emotional_heights(labels) < 1.0).any():
+        notes += ("All poses are emotions: a muscle's highest value counts as what emotions take of it.",)
     if parts:
         rows = [labels.index(part.label) for part in parts if part.label in labels]
         if rows:

@@ -45,8 +45,9 @@ def envelopes(
 ) -> np.ndarray:
     """RMS envelope float32 [frames, channels] at `RATE` of muscles and noise with given RMS amplitudes.
 
-    signal_uv, noise_uv: [bins, channels] (or what broadcasts to it); bandwidth_hz is the muscles', noise
-    fills the band. Frame i is the RMS over the window about i / RATE seconds, cut at the ends as the chain does.
+    signal_uv, noise_uv: [bins, channels] (or what broadcasts to it). bandwidth_hz is the muscles'; noise
+    fills the band. Frame i is the RMS over the window about i / RATE seconds, cut at the ends as the chain
+    does.
     """
     muscles, noise = np.square(signal_uv, dtype=np.float64), np.square(noise_uv, dtype=np.float64)
     total = np.maximum(muscles + noise, 1e-12)

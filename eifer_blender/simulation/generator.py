@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..movements import MOVEMENTS
 from ..muscles import CHANNEL_COUNT, MUSCLE_OF_CHANNEL, MUSCLES, OTHER_SIDE
-from .tasks import MOVEMENTS
 from .volume import session_leak
 
 Face = Callable[[np.ndarray], np.ndarray]

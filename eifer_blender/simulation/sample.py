@@ -7,17 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ..muscles import CHANNELS, MUSCLES
-from ..recordings.types import Annotation, Channel, Kind, Recording, Stream
+from ..movements import MOVEMENTS
+from ..recordings.types import Annotation, Recording, Stream
+from .laboratory import recorded_channels
 from .plans import Step, activation_of_plan
 from .semg import Settings, simulate_semg
-from .tasks import MOVEMENTS
 
 RATE = 1000.0  # Hz; keeps 20-450 Hz, and the file small
 DURATION = 16.0  # seconds
 SEED = 20250612
 FILE_NAME = "sample_recording.edf"
-_SIDE_NAMES = ("li", "re")
 
 
 def sample_plan() -> list[Step]:
@@ -50,11 +49,7 @@ def sample_activation(rate: float = RATE) -> np.ndarray:
 def sample_recording() -> Recording:
     """The performance as a laboratory would have recorded it: raw sEMG, 22 channels, 1000 Hz."""
     signal = simulate_semg(sample_activation(), SEED, Settings(rate=RATE))
-    # EDF leaves a label 16 characters, too few for the muscles' full names.
-    channels = tuple(
-        Channel(f"{MUSCLES[i // 2].german} {_SIDE_NAMES[i % 2]}", "uV", Kind.RAW, name)
-        for i, name in enumerate(CHANNELS)
-    )
+    channels = recorded_channels()
     steps = sample_plan()
     notes = [Annotation(0.0, steps[0].onset, "Face-At-Rest")]
     ends = [min(s.end, after.onset) for s, after in pairwise(steps)] + [steps[-1].end]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..heads.default import load_default_head
+from ..movements import EMOTIONS, SCHAEDE
 from ..muscles import CHANNEL_COUNT, MUSCLE_OF_CHANNEL, MUSCLES
 from .amplitude import FINE_RATE, OVERSAMPLING, RATE, Electrodes, band_share, envelopes, frames_of
 from .muscle_face import LEVATORS, expression_of_activity, part_parameters, usual_levator
@@ -18,7 +19,7 @@ from .plans import smooth_step
 from .population import Subject
 from .protocol import PROTOCOL, Protocol
 from .sources import HIDDEN, SOURCES
-from .tasks import EMOTIONS, SCHAEDE, activity_of
+from .tasks import activity_of
 
 __all__ = ["HIDDEN", "RATE", "Clip", "Performance", "make_performances", "make_session", "record"]
 
