@@ -16,7 +16,7 @@ from .errors import EiferError
 from .recordings.types import Kind, Recording
 
 if TYPE_CHECKING:
-    from .mapping import ExpressionModel
+    from .mapping import Calibration, ExpressionModel
     from .signals import Activation, ChainSettings, Part
 
 Progress = Callable[[float, str], None]
@@ -74,6 +74,7 @@ class TakeData:
     fps: float
     notes: tuple[str, ...] = ()
     marks: tuple[TakeMark, ...] = ()
+    calibration: Calibration | None = None  # that the expressions were made with
 
     @property
     def frames(self) -> int:
@@ -147,6 +148,7 @@ def make_take(
     model: ExpressionModel,
     progress: Progress = lambda share, text: None,
     process: Callable[[Recording, TakeSettings], Activation] = process_recording,
+    calibration: Calibration | None = None,
 ) -> TakeData:
     """The whole main job up to Blender; EiferError says what the user can mend.
 
@@ -156,7 +158,7 @@ def make_take(
 
     progress(0.0, "Processing the signals")
     activation = process(recording, settings)
-    take = express_take(activation, model, settings.gain, settings.smoothing_ms, progress)
+    take = express_take(activation, model, settings.gain, settings.smoothing_ms, progress, calibration)
     notes = (*activation.notes, *mapping.check_chain(model, settings.chain))
     return replace(take, notes=notes, marks=take_marks(recording, activation))
 
@@ -212,16 +214,25 @@ def express_take(
     gain: float,
     smoothing_ms: float,
     progress: Progress = lambda share, text: None,
+    calibration: Calibration | None = None,
 ) -> TakeData:
-    """Expressions of a measured activation; the take keeps the activation as it was measured."""
+    """Expressions of a measured activation; the take keeps the activation as it was measured.
+
+    Raises EiferError if the calibration was made with another model.
+    """
     from . import mapping
 
     progress(0.7, "Shaping the activity")
     shaped = shape_activation(activation, gain, smoothing_ms)
     progress(0.8, "Computing the expressions")
-    parameters = mapping.emg_to_expression(model, shaped.values, shaped.present)
+    if calibration is None:
+        parameters = mapping.emg_to_expression(model, shaped.values, shaped.present)
+    else:
+        parameters = mapping.calibrated_expression(
+            model, calibration, shaped.values, shaped.present, shaped.fps
+        )
     progress(1.0, "Done")
-    return TakeData(activation, parameters, activation.fps)
+    return TakeData(activation, parameters, activation.fps, calibration=calibration)
 
 
 def parameter_table(take: TakeData, start_frame: int = 0) -> str:
