@@ -326,7 +326,7 @@ MOVES = [
     ("lateral_frontalis", "brow_outer_l", 1, 1),
     ("levator_labii_superioris", "nose_wing_l", 1, 1),
     ("medial_frontalis", "brow_inner_l", 1, 1),
-    ("orbicularis_oculi", "lid_upper_l", 1, -1),
+    ("orbicularis_oculi", "lid_lower_l", 1, 1),
     ("orbicularis_oculi", "cheek_l", 1, 1),
     ("orbicularis_oris", "mouth_corner_l", 0, -1),
     ("zygomaticus", "mouth_corner_l", 1, 1),
@@ -388,6 +388,15 @@ def test_more_effort_moves_more_but_saturates(head):
     corner = surface[:, head.landmarks["mouth_corner_l"], 1]
     steps = np.diff(corner)
     assert (steps > 0).all() and steps[-1] < 0.7 * steps[0]
+
+
+def test_eyes_shut_by_themselves_but_stay_open_in_a_smile(head):
+    activation = np.zeros((3, CHANNEL_COUNT), dtype=np.float32)
+    activation[1:, CHANNELS.index("orbicularis_oculi_l")] = 0.5
+    activation[2, CHANNELS.index("zygomaticus_l")] = 0.9
+    rest, shut, smile = expression_of_muscles(head, activation)[:, EYELIDS]
+    assert not rest.any() and shut[0] > 0.9 and shut[1] == 0
+    assert 0.05 < smile[0] < 0.5
 
 
 def test_a_frown_holds_the_brow_back_but_the_frontalis_wins(head):
