@@ -193,6 +193,8 @@ def direction_cosine(own: np.ndarray, wanted: np.ndarray, least: float = MOVING_
     vectors of 3 v numbers; a prediction at rest scores 0.
     """
     counts = np.linalg.norm(wanted, axis=-1).mean(-1) >= least
+    if not counts.any():
+        return 0.0, 0
     a, b = (field[counts].reshape(counts.sum(), -1).astype(np.float64) for field in (own, wanted))
     size = np.sqrt((a**2).sum(1) * (b**2).sum(1))
     return float(((a * b).sum(1) / np.where(size > 0, size, 1.0)).sum()), int(counts.sum())

@@ -39,12 +39,12 @@ class _Linear(NamedTuple):
 
 
 _LINEAR: dict[str, _Linear] = {
-    "medial_frontalis": _Linear(("brow_inner", (0, 46, -8)), ("brow_inner", (1, 0, 0)), 32, 1.35, 7.0),
-    "lateral_frontalis": _Linear(("brow_outer", (-8, 46, -6)), ("brow_outer", (-4, 3, 2)), 30, 1.30, 7.0),
-    "corrugator_supercilii": _Linear(("glabella", (2, -16, -4)), ("brow_mid", (-5, 1, 1)), 46, 1.45, 7.5),
-    "depressor_supercilii": _Linear(("nose_bridge", (5, -4, -3)), ("brow_inner", (-2, 2, 1)), 48, 1.40, 5.5),
+    "medial_frontalis": _Linear(("brow_inner", (0, 46, -8)), ("brow_inner", (1, 0, 0)), 32, 1.35, 10.0),
+    "lateral_frontalis": _Linear(("brow_outer", (-8, 46, -6)), ("brow_outer", (-4, 3, 2)), 30, 1.30, 10.0),
+    "corrugator_supercilii": _Linear(("glabella", (2, -16, -4)), ("brow_mid", (-5, 1, 1)), 46, 1.45, 10.0),
+    "depressor_supercilii": _Linear(("nose_bridge", (5, -4, -3)), ("brow_inner", (-2, 2, 1)), 48, 1.40, 8.0),
     "levator_labii_superioris": _Linear(
-        ("eye_inner", (6, -14, 2)), ("nose_wing", (2, -17, -1)), 34, 1.35, 7.0, "upper"
+        ("eye_inner", (6, -14, 2)), ("nose_wing", (2, -17, -1)), 34, 1.35, 9.5, "upper"
     ),
     "zygomaticus": _Linear(("cheek", (16, 8, -22)), ("mouth_corner", (0, 0, 0)), 30, 1.45, 12.0),
     "depressor_anguli_oris": _Linear(
@@ -54,6 +54,9 @@ _LINEAR: dict[str, _Linear] = {
     "depressor_labii": _Linear(("chin", (13, -6, -8)), ("lip_lower", (9, 0, -1)), 34, 1.25, 6.0, "lower"),
 }
 _JAW_RAD = 0.30
+# Where the unmeasured ones are seen by electrodes: under the lower lip, and below the chin.
+_UNMEASURED_MM = ((15.0, -62.0), (-15.0, -62.0), (0.0, -92.0))
+_UNMEASURED_UV = 150.0
 # Half axes in mm of the sphincters' ellipses.
 _MOUTH_MM = (42.0, 30.0)
 _EYE_MM = (36.0, 30.0)
@@ -131,7 +134,7 @@ class Person:
 
     field: Field
     maximum_uv: np.ndarray  # [22]
-    leak: np.ndarray  # [22, 22] share of a muscle's microvolts at another's electrode
+    leak: np.ndarray  # [22, 25] share of a force's microvolts at every electrode
     delay: float  # seconds from activity to force
     hertz: float  # natural frequency of the second-order response
     damping: float
@@ -141,7 +144,8 @@ class Person:
 def make_person(head: ParametricHead, number: int) -> Person:
     """The person of that number; the same number is always the same person."""
     rng = np.random.default_rng([number, 1987])
-    gap = np.linalg.norm(CHANNEL_MM[:, None] - CHANNEL_MM[None], axis=-1)
+    places = np.concatenate([CHANNEL_MM, _UNMEASURED_MM])
+    gap = np.linalg.norm(CHANNEL_MM[:, None] - places[None], axis=-1)
     leak = rng.uniform(0.15, 0.35) * np.exp(-gap / rng.uniform(14.0, 24.0))
     np.fill_diagonal(leak, 1.0)
     maximum = np.array([m.maximum_uv for m in MUSCLES])[MUSCLE_OF_CHANNEL]
@@ -161,8 +165,8 @@ def perform(person: Person, seconds: float, seed: int) -> Take:
     rng = np.random.default_rng([seed, 42])
     activity = _activity(seconds, rng)
     force = _response(person, activity)
-    muscles = activity[:, :CHANNEL_COUNT] * person.maximum_uv
-    level = np.sqrt((muscles**2) @ (person.leak**2).T + (0.02 * person.maximum_uv) ** 2)
+    sources = activity * np.append(person.maximum_uv, [_UNMEASURED_UV] * len(_UNMEASURED))
+    level = np.sqrt((sources**2) @ (person.leak**2).T + (0.02 * person.maximum_uv) ** 2)
     # An RMS over some 100 ms of a band of some 130 Hz wavers by about a sixth, alike in neighbouring frames.
     noise = rng.standard_normal((len(level) + 2, CHANNEL_COUNT))
     waver = (noise[:-2] + noise[1:-1] + noise[2:]) / np.sqrt(3)
@@ -178,7 +182,7 @@ _RECIPES: dict[str, dict[str, float]] = {
     "AU6+12": {"zygomaticus": 0.8, "orbicularis_oculi": 0.4, "levator_labii_superioris": 0.1},
     "AU12": {"zygomaticus": 0.6},
     "AU9+10": {"levator_labii_superioris": 0.9, "depressor_supercilii": 0.6, "corrugator_supercilii": 0.4},
-    "AU43": {"orbicularis_oculi": 0.7},
+    "AU43": {"orbicularis_oculi": 0.9},
     "AU4+7+43": {"orbicularis_oculi": 1.0, "corrugator_supercilii": 0.7},
     "AU18": {"orbicularis_oris": 0.9, "mentalis": 0.2},
     "AU15+17": {"depressor_anguli_oris": 0.8, "mentalis": 0.6},
@@ -235,11 +239,17 @@ def _response(person: Person, activity: np.ndarray) -> np.ndarray:
 
 
 def solved(head: ParametricHead, field: Field, force: np.ndarray, block: int = 128) -> np.ndarray:
-    """float32 [n, 55]: the expressions that come closest to the faces of forces [n, 25], jaw closed."""
-    everywhere = np.arange(len(head.template))
-    starts = range(0, len(force), block)
-    parts = [solve_expression(head, faces(head, field, force[s : s + block], everywhere)) for s in starts]
-    return np.concatenate(parts)
+    """float32 [n, 55]: the expressions that come closest to the faces of forces [n, 25], the jaw as it is."""
+    closing = _closing(force)
+    parts = []
+    for start in range(0, len(force), block):
+        rows = slice(start, start + block)
+        offsets = np.tensordot(force[rows], field.pull, 1)
+        offsets += np.tensordot(closing[rows], field.lids, 1)
+        parts.append(solve_expression(head, offsets))
+    params = np.concatenate(parts)
+    params[:, JAW.start] = _JAW_RAD * force[:, FORCES.index("jaw")]
+    return params
 
 
 def _closing(force: np.ndarray) -> np.ndarray:
@@ -318,7 +328,7 @@ def _squeeze(head: ParametricHead, points: np.ndarray, side: str) -> np.ndarray:
     weight = _ellipse(points, eye, _EYE_MM, 45.0)
     ring = np.clip(np.linalg.norm(points - eye, axis=1) / 16.0 - 0.75, 0.0, 1.0)
     away = points - eye
-    field = np.stack([-0.18 * away[:, 0], -0.42 * away[:, 1], np.zeros(len(points))], 1)
+    field = np.stack([-0.25 * away[:, 0], -0.75 * away[:, 1], np.zeros(len(points))], 1)
     return field * (weight * ring)[:, None]
 
 

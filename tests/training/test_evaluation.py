@@ -193,6 +193,7 @@ def test_direction_ignores_size_and_frames_at_rest():
     own = wanted * np.array([0.5, 2.0, -1.0, 1.0])[:, None, None]
     assert scores.direction_cosine(own, wanted) == (pytest.approx(1.0), 3)
     assert scores.direction_cosine(wanted * 0, wanted) == (0.0, 3)
+    assert scores.direction_cosine(wanted, wanted * 0) == (0.0, 0)
 
 
 def test_correlation_along_the_main_direction():
