@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..simulation.tasks import EMOTIONS, SCHAEDE
+from ..movements import EMOTIONS, SCHAEDE
 from . import assess
 from .assess import SubjectFaces, ToFace
 from .methods import CALIBRATED, MODEL, PERCEPTRON, RIDGE
