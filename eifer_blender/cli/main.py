@@ -126,6 +126,18 @@ def _train(args: argparse.Namespace) -> int:
     return run(args)
 
 
+def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    from ..training.evaluate import add_arguments
+
+    add_arguments(parser)
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from ..training.evaluate import run
+
+    return run(args)
+
+
 def _head_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "output",
@@ -212,5 +224,7 @@ COMMANDS = (
     Command("sheet", "Render the neutral face, movements and emotions of the default head to one picture.",
             _sheet_arguments, _sheet),
     Command("train", "Train the EMG2Exp model on simulated recordings.", _train_arguments, _train, "train"),
+    Command("evaluate", "Score a pair of models on subjects never trained on; tables, cards.",
+            _evaluate_arguments, _evaluate, "train"),
     Command("head", "Build the default head from its source data.", _head_arguments, _head),
 )  # fmt: skip
