@@ -63,15 +63,15 @@ def activity_tables(activity: Scored, hidden: Sequence[str]) -> list[Table]:
         make_table(
             "activity",
             "Muscle activity from faces",
-            f"{_NOTE}; medians over the muscles' channels. *In movements*: in frames within movement blocks.",
+            f"{_NOTE};\nmedians over the muscles' channels. *In movements*: in frames within movement blocks.",
             [("method", -1), ("muscles", -1), *_COLUMNS],
             medians,
         ),
         make_table(
             "muscles",
             "Muscle by muscle",
-            f"{_NOTE} and both sides. *Hidden*: a face does not tell of this muscle. Band: share of\n"
-            "frames within the 80 % band, in per cent.",
+            f"{_NOTE} and both sides.\n*Hidden*: a face does not tell of this muscle. "
+            "Band: share of frames within the 80 % band, in per cent.",
             [("muscle", -1), ("", -1), *_COLUMNS, ("band %", 1)],
             rows,
         ),

@@ -6,6 +6,7 @@ Needs neither torch nor a model: a test makes the cards again and compares.
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 
 from ..errors import EiferError
@@ -58,6 +59,10 @@ _LIMITS = {
 """,
 }
 
+_WRITTEN = (
+    "This file is written by the evaluation command; every figure in it is that of `evaluation.json`, "
+    "and a test holds that."
+)
 _TITLES = {EMG2EXP: "muscle activity to expression", EXP2EMG: "expression to muscle activity"}
 _TABLES = {
     EMG2EXP: (
@@ -82,15 +87,14 @@ def card(kind: str, stored: dict[str, object]) -> str:
     tables = {t.name: t for t in stored_tables(stored)}
     parts = [
         f"# {about['id']} {about['version']}: {_TITLES[kind]}\n",
-        f"{_what(kind, about)} This file is written by the evaluation command; every figure in it is that of "
-        "`evaluation.json`, and a test holds that.\n",
+        textwrap.fill(f"{_what(kind, about)} {_WRITTEN}", 108) + "\n",
         _SHARED,
         _LIMITS[kind],
         _interface(kind, about),
         _making(model, about, stored),
         "## Evaluation\n",
-        f"Protocol of the simulation: `{stored['protocol']}`, fixed before the training; the command was "
-        f"`{stored['command']}`.\n",
+        f"Protocol of the simulation, fixed before the training: `{stored['protocol']}`.\n"
+        f"Command: `{stored['command']}`.\n",
         *(to_markdown(tables[name]) for name in _TABLES[kind] if name in tables),
     ]
     return "\n".join(parts)

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from eifer_blender.heads.default import load_default_head
 from eifer_blender.heads.deform import deform
+from eifer_blender.simulation.amplitude import Electrodes
+from eifer_blender.simulation.population import HELD_OUT, make_subject
 from eifer_blender.spaces import DEFAULT_SPACE, EYELIDS, JAW
-from eifer_blender.training import scores, waters
+from eifer_blender.training import (
+    activity_tables,
+    assess,
+    baselines,
+    cards,
+    methods,
+    plan,
+    report,
+    robustness,
+    scores,
+    tables,
+    takes,
+    waters,
+)
+from eifer_blender.training.perceptron import train_perceptron
 from eifer_blender.training.surface import GROUPS, REGIONS, displacements, face_surface, face_vertices
 
 
@@ -276,3 +294,231 @@ def test_force_follows_activity(head):
     column = waters.FORCES.index("zygomaticus_l")
     (late,) = scores.lag([take.envelope_uv[:, [column]]], [take.force[:, [column]]])
     assert -10 <= late <= -2
+
+
+# --- baselines ------------------------------------------------------------------------------------
+
+
+def linear_pairs(seed, noise=0.0):
+    rng = np.random.default_rng(seed)
+    weights = np.arange(12.0).reshape(4, 3)
+    clips = [rng.random((60, 4)) for _ in range(3)]
+    return [(x, x @ weights + 2.0 + noise * rng.standard_normal((60, 3))) for x in clips]
+
+
+def test_ridge_finds_a_line_and_its_constant():
+    fitted = baselines.ridge(baselines.moments(linear_pairs(0)), 1e-9)
+    for given, wanted in linear_pairs(1):
+        np.testing.assert_allclose(fitted.predict(given), wanted, atol=1e-3)
+
+
+def test_ridge_of_some_channels_is_the_fit_to_those_alone():
+    pairs, used = linear_pairs(2, 0.1), np.array([True, False, True, True])
+    some = baselines.ridge(baselines.moments(pairs), 1e-2, used)
+    alone = baselines.ridge(baselines.moments([(x[:, used], y) for x, y in pairs]), 1e-2)
+    given = pairs[0][0]
+    np.testing.assert_allclose(some.predict(given), alone.predict(given[:, used]), rtol=1e-4)
+    assert not some.weights[1].any()
+
+
+def test_the_strength_is_chosen_on_other_subjects():
+    def square(gap):
+        return float((gap**2).sum())
+
+    clean = baselines.choose_strength(baselines.moments(linear_pairs(3)), linear_pairs(4), square)
+    assert clean == min(baselines.STRENGTHS)
+    rng = np.random.default_rng(5)
+    nothing = [(rng.random((8, 4)), rng.standard_normal((8, 3)))]
+    other = [(rng.random((200, 4)), rng.standard_normal((200, 3)))]
+    assert baselines.choose_strength(baselines.moments(nothing), other, square) == max(baselines.STRENGTHS)
+
+
+def test_the_mean_is_the_training_outputs():
+    pairs = linear_pairs(6)
+    expected = np.concatenate([y for _, y in pairs]).mean(0)
+    np.testing.assert_allclose(baselines.mean_of(baselines.moments(pairs)), expected, rtol=1e-5)
+
+
+def test_the_perceptron_learns_and_repeats_itself():
+    pairs = [(x.astype(np.float32), y.astype(np.float32)) for x, y in linear_pairs(7)]
+    first, second = (train_perceptron(pairs, None, 300, seed=3) for _ in range(2))
+    given, wanted = pairs[0]
+    assert np.abs(first(given) - wanted).mean() < 0.5
+    np.testing.assert_array_equal(first(given), second(given))
+
+
+# --- subjects as models meet them -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def material():
+    return takes.make_material(make_subject(HELD_OUT[5]), 40.0, 30.0)
+
+
+@pytest.fixture(scope="module")
+def session(material):
+    return takes.takes_of(material, Electrodes(snr_db=20.0))
+
+
+def test_a_session_is_normalised_as_one_and_repeats_itself(material, session):
+    first, second = session
+    again = takes.takes_of(material, Electrodes(snr_db=20.0))
+    for one, other in zip([*first, *second], [*again[0], *again[1]], strict=True):
+        np.testing.assert_array_equal(one.activation, other.activation)
+        assert one.activation.shape == (len(one.expression), 22) and one.present.all()
+        assert one.activation.min() >= 0 and one.activation.max() <= 1
+    assert sum(len(t.expression) for t in first) >= 30 * 29
+    assert {t.task for t in second} >= {"happy", "Smile-Open"}
+
+
+def test_electrodes_change_nothing_about_the_face(material, session):
+    noisy = takes.takes_of(material, Electrodes(snr_db=0.0))[1]
+    for one, other in zip(session[1], noisy, strict=True):
+        np.testing.assert_array_equal(one.expression, other.expression)
+    gaps = [
+        np.abs(a.activation - b.activation)[a.moving].mean() for a, b in zip(session[1], noisy, strict=True)
+    ]
+    assert max(gaps) > 0.02
+
+
+# --- assessing methods ----------------------------------------------------------------------------
+
+
+def perfect(take):
+    return assess.Faces(take.expression, np.full_like(take.expression, 0.1))
+
+
+def resting(take):
+    return assess.Faces(take.expression * 0)
+
+
+def test_a_perfect_method_and_one_that_rests(surface, session):
+    right, still = (
+        [assess.subject_faces(surface, session[1], method) for _ in range(2)] for method in (perfect, resting)
+    )
+    assert assess.goal_error(right) == 0 and assess.goal_error(still) == pytest.approx(1, abs=1e-3)
+    assert assess.mean_mm(right)[0] == 0 and assess.p95_mm(right) < 0.02
+    assert assess.coverage(right) == (1, 1, 1) and assess.coverage(still) is None
+    own, true, rest = assess.jitter(right)
+    assert own == true > 0 and rest < own
+    assert assess.jitter(still)[0] == 0
+    jaw, jaw_open = assess.jaw_degrees(still)
+    assert jaw_open > max(jaw, assess.OPEN_DEGREES) and assess.jaw_degrees(right) == (0, 0)
+
+
+def test_movements_are_scored_by_name_and_natural_ones_by_kind(surface, session):
+    one = assess.subject_faces(surface, session[1], resting)
+    assert set(one.task) >= {"happy", "Forehead", "speech", "chewing", "free"}
+    brow = assess.relative([one], GROUPS["brow"], "Forehead")
+    assert brow[0] == pytest.approx(1, abs=1e-3) and np.isnan(brow[1])
+    assert np.isnan(assess.relative([one], GROUPS["brow"], "no such movement")[0])
+
+
+def test_activity_is_scored_against_the_processed_envelope(session):
+    second = session[1]
+    exact = assess.subject_activity(second, [t.activation for t in second])
+    assert exact.rho == pytest.approx(np.ones(22)) and not exact.rmse.any() and not exact.lag.any()
+    late = [np.concatenate([t.activation[:1].repeat(3, 0), t.activation[:-3]]) for t in second]
+    assert np.median(assess.subject_activity(second, late).lag) == 3
+    both = [exact, assess.subject_activity(second, [t.activation * 0 for t in second])]
+    assert assess.over_subjects(both, "rho") == pytest.approx(np.full(22, 0.5))
+    visible = activity_tables.visible(("masseter_l", "masseter_r"))
+    assert visible.sum() == 20 and assess.median_of([exact], "rho_moving", visible) == pytest.approx(1)
+
+
+def test_channel_sets_are_as_large_as_they_say():
+    sets = robustness.channel_sets()
+    assert [int(name.split()[0]) for name in sets] == [present.sum() for present in sets.values()]
+    assert sorted({int(p.sum()) for p in sets.values()}) == [4, 6, 8, 12, 16]
+    assert (
+        robustness.random_eight(0).sum()
+        == 8
+        != (robustness.random_eight(0) & robustness.random_eight(1)).sum()
+    )
+
+
+@pytest.mark.parametrize("rate", [24.0, 60.0])
+def test_a_take_at_another_frame_rate_keeps_its_course(session, rate):
+    take = max(session[1], key=lambda t: len(t.expression))
+    other = robustness.at_rate(take, rate)
+    assert len(other.expression) == pytest.approx(len(take.expression) * rate / 30, abs=2)
+    at = np.arange(len(other.expression)) / rate
+    expected = np.interp(at, np.arange(len(take.expression)) / 30, take.expression[:, 0])
+    np.testing.assert_allclose(other.expression[:, 0], expected, atol=1e-4)
+    assert len(other.activation) == len(other.moving) == len(at)
+
+
+# --- tables and the whole -------------------------------------------------------------------------
+
+
+def test_tables_store_what_they_print():
+    made = tables.make_table(
+        "x", "Title", "Note.", [("name", -1), ("mm", 2)], [["a", 1.23456], ["b", np.nan]]
+    )
+    assert tables.from_json(json.loads(json.dumps(tables.to_json(made)))) == made
+    text = tables.to_markdown(made)
+    assert "### Title" in text and "| a | 1.23 |" in text and "| b |  |" in text
+
+
+def stand_ins():
+    """A pair of models that are no good but have the shape of one."""
+    rng = np.random.default_rng(8)
+    weights = rng.standard_normal((22, DEFAULT_SPACE.size)).astype(np.float32) * 0.1
+
+    def to_face(activation, present, rate):
+        assert rate in (24.0, 30.0, 60.0)
+        values = (activation * present) @ weights
+        return assess.Faces(values, np.abs(values) + 0.1, (activation * present)[:, :8])
+
+    def to_activity(expression, rate):
+        values = np.clip(expression @ weights.T, 0, 1)
+        return methods.Activity(values, values * 0 + 0.1)
+
+    return methods.Models(to_face, to_activity, ("masseter_l", "masseter_r"))
+
+
+@pytest.fixture(scope="module")
+def report_tables(head):
+    return report.evaluate(head, stand_ins(), TINY, lambda line: None)
+
+
+TINY = plan.Plan(2, 17.0, 17.0, 1, 2, 17.0, 1, 20, 1)
+
+
+def test_the_whole_evaluation_gives_every_table(report_tables):
+    found = {t.name: t for t in report_tables}
+    wanted = {name for names in cards._TABLES.values() for name in names}
+    assert set(found) == wanted and report_tables[-1].name == "goals"
+    assert [row[0] for row in found["regions"].rows] == [
+        "model",
+        "model, calibrated",
+        "perceptron",
+        "ridge",
+        "mean",
+    ]
+    assert len(found["muscles"].rows) == 11 and len(found["sides"].rows) == len(REGIONS)
+    for table in report_tables:
+        assert table.rows, table.name
+    met = {row[0]: row[3] for row in found["goals"].rows}
+    assert met["brow: the model's relative error"] == "no" and len(met) == 17
+
+
+def test_a_card_is_made_from_what_is_stored(report_tables):
+    about = {
+        "id": "some-model", "version": "7", "parameters": ["a"] * 55, "head": "the head", "head_hash": "f00",
+        "space": "s", "envelope": "rms", "window_ms": 100.0, "preset": "Animation", "dynamics": "inside",
+        "before": 12, "after": 12, "hidden": ["masseter_l"], "frame_rate": 30.0, "training": "the command",
+        "data": "Simulated.", "seed": 3, "licence": "CC0-1.0",
+    }  # fmt: skip
+    model = {"sha256": "abc", "bytes": 4096, "metadata": about}
+    stored = {
+        "format": cards.FORMAT, "command": "c", "versions": "v", "protocol": "p",
+        "models": dict.fromkeys((cards.EMG2EXP, cards.EXP2EMG), model),
+        "tables": [tables.to_json(t) for t in report_tables],
+    }  # fmt: skip
+    for kind in (cards.EMG2EXP, cards.EXP2EMG):
+        text = cards.card(kind, json.loads(json.dumps(stored)))
+        assert "some-model 7" in text and "CC0-1.0" in text and "`abc`" in text
+        assert "12 frames before and 12 after" in text
+        assert all(len(line) < 120 for line in text.splitlines() if not line.startswith("|"))
+    assert "masseter_l" in text
