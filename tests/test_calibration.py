@@ -16,9 +16,9 @@ from eifer_blender.heads.default import load_default_head
 from eifer_blender.heads.deform import deform
 from eifer_blender.heads.metric import face_vertices, vertex_metric
 from eifer_blender.mapping import calibration
+from eifer_blender.movements import MOVEMENTS
 from eifer_blender.muscles import CHANNEL_COUNT, CHANNELS
 from eifer_blender.pipeline import TakeMark
-from eifer_blender.simulation.tasks import MOVEMENTS
 
 FEATURES = 12
 NAMES = spaces.DEFAULT_SPACE.names
@@ -381,5 +381,12 @@ def test_labels_that_do_not_fit_are_left_out_with_a_sentence(model, metric):
 
 def test_a_calibration_of_another_model_is_refused(model, fitted):
     values, _ = course(["happy"])
-    with pytest.raises(EiferError, match=r"another model \('a model'\).*calibrate again"):
+    with pytest.raises(EiferError, match=r"the model 'a model', not with this .*calibrate again"):
         pipeline.express_take(activation_of(values), model, 1.0, 0.0, calibration=fitted)
+
+
+def test_another_version_of_the_same_model_is_called_so(model, fitted):
+    same_name = replace(fitted, model_id=model.metadata.id)
+    with pytest.raises(EiferError, match="another version of the model"):
+        calibration.check_model(same_name, model)
+    calibration.check_model(replace(fitted, model_sha256=model.sha256), model)

@@ -12,9 +12,10 @@ import numpy as np
 from .. import keyframes, muscles, spaces
 from ..errors import EiferError
 from ..heads.head import ParametricHead
+from ..mapping import calibration
 from ..pipeline import Progress, TakeData
 from ..signals import MAX_FRAMES
-from . import actions, head_object, takes
+from . import actions, calibrations, head_object, takes
 from .actions import CurveId, Keys
 
 ACTIVITY_TOLERANCE = 0.005  # reduced activity curves stay within half a percent of full scale
@@ -112,9 +113,12 @@ def bake_steps(
         raise
     full = {**stamp, "id": uuid.uuid4().hex, "start_frame": start_frame, "frames": take.frames}
     full |= {"fps": take.fps, "missing": _missing_ranges(take.activation.present), "name": name}
+    full |= {"calibration": calibrations.mark(take.calibration)}
     full |= {"head_hash": head_object.hash_of(head), "space": head_object.space_of(head)}
     takes.write_stamp(channels.values(), full)
     takes.write_marks(channels.values(), take.marks)
+    if take.calibration is not None:
+        takes.write_calibration(channels.values(), calibration.to_json(take.calibration))
     if replace is None:
         entry = takes.add_to_list(head, name, channels)
     else:

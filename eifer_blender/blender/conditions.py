@@ -79,6 +79,33 @@ def needs_take(context: bpy.types.Context) -> str:
     return ""
 
 
+def needs_moment(context: bpy.types.Context) -> str:
+    """The head shows a moment of a recording."""
+    head = context.scene.eifer.head
+    if head.eifer.previewing or any(takes.is_playing(head, take) for take in head.eifer.takes):
+        return ""
+    return "Bake a take or start the live preview first: a pose belongs to a moment of a recording"
+
+
+def needs_pose(context: bpy.types.Context) -> str:
+    """A pose of the calibration is selected."""
+    stored = context.scene.eifer.head.eifer.calibration
+    return "" if 0 <= stored.active_pose < len(stored.poses) else "There is no pose in the list"
+
+
+def needs_examples(context: bpy.types.Context) -> str:
+    """There is something to calibrate from."""
+    stored = context.scene.eifer.head.eifer.calibration
+    if stored.poses or stored.use_labels:
+        return ""
+    return "Add a pose with 'Use Current Pose', or use labelled movements"
+
+
+def needs_calibration(context: bpy.types.Context) -> str:
+    """The head has a calibration."""
+    return "" if context.scene.eifer.head.eifer.calibration.data else "The head is not calibrated yet"
+
+
 def needs_editable_take(context: bpy.types.Context) -> str:
     """The selected take is not linked from another file."""
     for channels in takes.channels_of(

@@ -8,7 +8,7 @@ import bpy
 
 from .. import muscles
 from ..recordings import FORMATS_TEXT
-from . import actions, conditions, head_object, segments, takes, timeline
+from . import actions, calibrations, conditions, head_object, segments, takes, timeline
 from .properties import NO_MUSCLE
 
 CATEGORY = "EIFER"
@@ -305,6 +305,25 @@ class EIFER_PT_marks(_Panel, bpy.types.Panel):
         layout.operator("eifer.range_from_mark", icon="PREVIEW_RANGE")
 
 
+def _rest_and_maximum(layout: bpy.types.UILayout, stored: bpy.types.PropertyGroup) -> None:
+    """Marks that say where the face is at rest and where muscles contract most, and what they amount to."""
+    if not stored.marks:
+        return
+    chain = stored.chain
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = False
+    for text, name, found in (
+        ("Rest from marks", "rest_marks", chain.rest_found),
+        ("Max. from marks", "maximum_marks", chain.maximum_found),
+    ):
+        column.prop(chain, name, text=text, placeholder="Text")
+        if found:
+            row = column.row()
+            row.alignment = "RIGHT"
+            row.label(text=found)
+
+
 class EIFER_PT_signal(_Panel, bpy.types.Panel):
     """The signal chain."""
 
@@ -333,17 +352,7 @@ class EIFER_PT_signal(_Panel, bpy.types.Panel):
         layout.prop(chain, "mains")
         layout.prop(chain, "window_ms", text="RMS (ms)")
         layout.prop(chain, "sides")
-        if context.scene.eifer.recording.marks:
-            column = layout.column()
-            for text, name, found in (
-                ("Rest from marks", "rest_marks", chain.rest_found),
-                ("Max. from marks", "maximum_marks", chain.maximum_found),
-            ):
-                column.prop(chain, name, text=text, placeholder="Text")
-                if found:
-                    row = column.row()
-                    row.alignment = "RIGHT"
-                    row.label(text=found)
+        _rest_and_maximum(layout, context.scene.eifer.recording)
         layout.prop(chain, "dynamics")
         column = layout.column(align=True)
         column.active = chain.dynamics
@@ -452,6 +461,85 @@ class EIFER_PT_animation_model(_Panel, bpy.types.Panel):
         self.layout.prop(context.scene.eifer.recording, "absolute")
 
 
+class EIFER_UL_poses(bpy.types.UIList):
+    """Moment, label and error of each pose."""
+
+    bl_idname = "EIFER_UL_poses"
+
+    def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index) -> None:  # noqa: ANN001
+        """Draw one row."""
+        split = layout.split(factor=0.62, align=True)
+        text = item.name[:1].upper() + item.name[1:]
+        split.label(text=f"{text}, {item.label}" if item.label else text, translate=False)
+        right = split.row()
+        right.alignment = "RIGHT"
+        right.active = item.before >= 0.0
+        right.label(text=f"{item.before:.1f} → {item.after:.1f} mm" if item.before >= 0.0 else "New")
+
+
+class EIFER_PT_calibration(_Panel, bpy.types.Panel):
+    """Bring the mapping closer to this person."""
+
+    bl_idname = "EIFER_PT_calibration"
+    bl_label = "Calibration"
+    bl_parent_id = "EIFER_PT_animation"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a head, on which it is kept."""
+        return not conditions.needs_head(context)
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        """Whether it is used, once there is one."""
+        stored = context.scene.eifer.head.eifer.calibration
+        if stored.data:
+            self.layout.prop(stored, "use", text="")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw."""
+        layout = self.layout
+        stored = context.scene.eifer.head.eifer.calibration
+        row = layout.row()
+        row.template_list("EIFER_UL_poses", "", stored, "poses", stored, "active_pose", rows=3)
+        side = row.column(align=True)
+        side.operator("eifer.use_pose", text="", icon="ADD")
+        side.operator("eifer.remove_pose", text="", icon="REMOVE")
+        side.separator()
+        side.operator("eifer.load_calibration", text="", icon="FILE_FOLDER")
+        side.operator("eifer.save_calibration", text="", icon="FILE_TICK")
+        column = layout.column(align=True)
+        column.operator("eifer.use_pose", icon="POSE_HLT")
+        if not stored.poses:
+            _why_not(layout, context, (conditions.needs_moment,))
+        layout.prop(stored, "use_labels")
+        _rest_and_maximum(layout, context.scene.eifer.recording)
+        column = layout.column()
+        column.scale_y = 1.4
+        column.operator("eifer.calibrate", icon="CON_TRACKTO")
+        for number, line in enumerate(stored.result.splitlines()):
+            icon = ("CHECKMARK" if stored.data else "ERROR") if number == 0 else "DOT"
+            _wrapped(layout, context, line, icon)
+        if stored.data:
+            self._draw_use(context, stored)
+        if stored.data or stored.poses:
+            layout.operator("eifer.clear_calibration", icon="X")
+
+    def _draw_use(self, context: bpy.types.Context, stored: bpy.types.PropertyGroup) -> None:
+        """How much of it is used, and whether the selected take was made with it."""
+        layout = self.layout
+        row = layout.row()
+        row.active = stored.use
+        row.prop(stored, "strength")
+        head = context.scene.eifer.head
+        take = takes.selected(head)
+        stamp = takes.read_stamp(take) if take else {}
+        if stamp and stamp.get("calibration", "") != calibrations.mark_of(head):
+            text = "without this calibration" if stored.use else "with a calibration"
+            _wrapped(layout, context, f"The take '{take.name}' was made {text}.", "INFO")
+            layout.operator("eifer.remap_take", icon="MOD_DATA_TRANSFER")
+
+
 class EIFER_UL_takes(bpy.types.UIList):
     """Takes of the head."""
 
@@ -510,7 +598,8 @@ class EIFER_PT_takes(_Panel, bpy.types.Panel):
         column.label(text=f"Frames {stamp['start_frame']} to {last} at {stamp['fps']:g} fps", icon="BLANK1")
         column.label(text=f"{keys:,} keys", icon="BLANK1")
         if "model" in stamp:
-            column.label(text=f"Model {stamp['model']['id']}", icon="BLANK1")
+            calibrated = ", calibrated" if stamp.get("calibration") else ""
+            column.label(text=f"Model {stamp['model']['id']}{calibrated}", icon="BLANK1")
         out_of_step = takes.out_of_step(context.scene, stamp)
         for sentence in (*([out_of_step] if out_of_step else []), *timeline.stretched(context.scene)):
             _wrapped(self.layout, context, sentence, "ERROR")
@@ -523,6 +612,7 @@ class EIFER_PT_takes(_Panel, bpy.types.Panel):
 CLASSES = (
     EIFER_UL_channels,
     EIFER_UL_marks,
+    EIFER_UL_poses,
     EIFER_UL_takes,
     EIFER_PT_head,
     EIFER_PT_recording,
@@ -532,5 +622,6 @@ CLASSES = (
     EIFER_PT_notes,
     EIFER_PT_animation,
     EIFER_PT_animation_model,
+    EIFER_PT_calibration,
     EIFER_PT_takes,
 )

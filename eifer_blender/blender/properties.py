@@ -100,6 +100,15 @@ def _extent_changed(settings: bpy.types.PropertyGroup, _context: bpy.types.Conte
         preview.refresh_shown(settings.id_data)
 
 
+def _calibration_changed(settings: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
+    """A running preview of the head is old."""
+    from . import preview
+
+    for scene in bpy.data.scenes:
+        if scene.eifer.head == settings.id_data:
+            preview.refresh_shown(scene)
+
+
 def _marked_segments_changed(chain: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
     """Say what the texts of rest and maximum marks amount to."""
     from . import segments
@@ -478,11 +487,62 @@ class EIFER_PG_take(bpy.types.PropertyGroup):
     action_rig: PointerProperty(type=bpy.types.Action, override=_OVERRIDABLE)
 
 
+class EIFER_PG_pose(bpy.types.PropertyGroup):
+    """How the head should look at a moment of a recording; `examples.Pose` in `data`."""
+
+    name: StringProperty(override=_OVERRIDABLE)
+    moment: StringProperty(description="Frame at which it was taken", override=_OVERRIDABLE)
+    source: StringProperty(description="Name of the recording", override=_OVERRIDABLE)
+    label: StringProperty(description="Text of the mark at that moment", override=_OVERRIDABLE)
+    data: StringProperty(override=_OVERRIDABLE)
+    before: FloatProperty(
+        description="Error in millimetres before the calibration; negative if unknown",
+        default=-1.0,
+        override=_OVERRIDABLE,
+    )
+    after: FloatProperty(
+        description="Error in millimetres after the calibration", default=-1.0, override=_OVERRIDABLE
+    )
+
+
+class EIFER_PG_calibration(bpy.types.PropertyGroup):
+    """A change of the mapping for one head, and what it was made from."""
+
+    use: BoolProperty(
+        name="Use Calibration",
+        description="Apply the calibration in preview, bake and Map Again",
+        default=True,
+        update=_calibration_changed,
+        override=_OVERRIDABLE,
+    )
+    strength: FloatProperty(
+        name="Strength",
+        description="Share of the calibration's change that is applied",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        update=_calibration_changed,
+        override=_OVERRIDABLE,
+    )
+    use_labels: BoolProperty(
+        name="Use Labelled Movements",
+        description="Also learn from movements and emotions that the recording's marks name, "
+        "such as Smile-Open or happy",
+        override=_OVERRIDABLE,
+    )
+    poses: CollectionProperty(type=EIFER_PG_pose, override=_OVERRIDABLE | {"USE_INSERTION"})
+    active_pose: IntProperty(override=_OVERRIDABLE)
+    data: StringProperty(description="The calibration as text; empty for none", override=_OVERRIDABLE)
+    result: StringProperty(description="What it does, sentences, one a line", override=_OVERRIDABLE)
+
+
 class EIFER_PG_head(bpy.types.PropertyGroup):
     """What belongs to one head."""
 
     takes: CollectionProperty(type=EIFER_PG_take, override=_OVERRIDABLE | {"USE_INSERTION"})
     active_take: IntProperty(override=_OVERRIDABLE)
+    calibration: PointerProperty(type=EIFER_PG_calibration, override=_OVERRIDABLE)
     previewing: BoolProperty(override=_OVERRIDABLE)
     preview_record: StringProperty(
         description="Values to restore when the preview ends, as JSON", override=_OVERRIDABLE
@@ -522,6 +582,8 @@ CLASSES = (
     EIFER_PG_recording,
     EIFER_PG_animation,
     EIFER_PG_take,
+    EIFER_PG_pose,
+    EIFER_PG_calibration,
     EIFER_PG_head,
     EIFER_PG_marker,
     EIFER_PG_scene,

@@ -23,7 +23,7 @@ from ..pipeline import ChannelChoice, Progress, TakeData, TakeSettings
 from ..recordings import marks
 from ..recordings.types import Kind, Recording
 from ..signals.montage import spatial_map
-from . import head_object, segments, sources, takes
+from . import calibrations, head_object, segments, sources, takes
 from .properties import NO_MUSCLE
 from .sources import OpenOptions
 
@@ -44,6 +44,7 @@ class Request:
     rest_marks: str
     maximum_marks: str
     choice: segments.Choice
+    calibration: calibrations.Choice
 
     def recording(self) -> Recording:
         """The recording; EiferError if it cannot be read."""
@@ -92,6 +93,7 @@ def read_panel(scene: bpy.types.Scene) -> Request:
         rest_marks=stored.chain.rest_marks,
         maximum_marks=stored.chain.maximum_marks,
         choice=segments.read_choice(scene),
+        calibration=calibrations.choice(scene.eifer.head),
     )
 
 
@@ -111,7 +113,8 @@ def measure(
     try:
         if model is None:
             return Measured(recording, process(recording, request.whole(recording)))
-        take = pipeline.make_take(recording, request.take(recording), model, progress, process)
+        used = request.calibration.load()
+        take = pipeline.make_take(recording, request.take(recording), model, progress, process, used)
     except EiferError as error:
         return Measured(recording, error=str(error))
     return Measured(recording, take.activation, take)
@@ -397,4 +400,5 @@ def unregister() -> None:
     """Take the handler away and drop the caches."""
     bpy.app.handlers.save_pre.remove(make_paths_relative)
     sources.drop()
+    calibrations.drop()
     _model_version.cache_clear()

@@ -25,6 +25,7 @@ _POINTERS = {EXPRESSION: "action_keys", ACTIVITY: "action_head", RIG: "action_ri
 
 STAMP = "eifer_take"
 MARKS = "eifer_marks"  # beside the stamp, which is read at every redraw
+CALIBRATION = "eifer_calibration"  # likewise
 EMG_PREFIX = "emg_"
 
 KEY_NAMES = spaces.EXPRESSION_NAMES + spaces.EYELID_NAMES
@@ -196,7 +197,7 @@ def remove(head: bpy.types.Object, index: int) -> None:
         own = [one for one in channels.values() if one.action == action]
         if action.library is not None:
             continue
-        for name in (STAMP, MARKS):
+        for name in (STAMP, MARKS, CALIBRATION):
             if name in action:
                 del action[name]
         if any(actions.curves(one) for one in own):
@@ -264,6 +265,8 @@ def copy_to(take: bpy.types.PropertyGroup, source: bpy.types.Object, target: bpy
         actions.copy_foreign_curves(actions.assigned(blocks[role]), made[role], OWN_CURVES[role])
     write_stamp(made.values(), read_stamp(take))
     write_marks(made.values(), read_marks(take))
+    if text := read_calibration(take):
+        write_calibration(made.values(), text)
     activate(target, add_to_list(target, take.name, made))
 
 
@@ -291,6 +294,21 @@ def stamp_of(action: bpy.types.Action) -> dict:
         return stamp if sound and stamp["fps"] > 0 else {}
     except (ValueError, TypeError, KeyError):
         return {}
+
+
+def write_calibration(channels: Iterable[Channels], text: str) -> None:
+    """Keep the calibration that a take was made with at its actions."""
+    for one in channels:
+        one.action[CALIBRATION] = text
+
+
+def read_calibration(take: bpy.types.PropertyGroup) -> str:
+    """The calibration that a take was made with, as text; empty for none."""
+    for pointer in _POINTERS.values():
+        action = getattr(take, pointer)
+        if action and CALIBRATION in action:
+            return str(action[CALIBRATION])
+    return ""
 
 
 def write_marks(channels: Iterable[Channels], marks: Iterable[TakeMark]) -> None:

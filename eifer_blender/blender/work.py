@@ -17,7 +17,7 @@ from ..errors import EiferError
 from ..heads.head import ParametricHead
 from ..pipeline import Progress, TakeData, TakeSettings
 from ..recordings.types import Recording
-from . import bake, markers, session, sources, takes, timeline
+from . import bake, calibrations, markers, session, sources, takes, timeline
 from .sources import OpenOptions
 
 Computed = tuple[TakeData, list[keyframes.SparseKeys] | None, float]
@@ -52,6 +52,7 @@ def bake_work(scene: bpy.types.Scene, *, name: str = "", replace: bool = False) 
         settings=request.take,
         model_path=animation.model,
         tolerance=animation.tolerance_mm if animation.keys == "REDUCED" else None,
+        calibration=request.calibration.load(),
     )
     return work.prepared(
         path=stored.filepath,
@@ -76,6 +77,7 @@ def reload_work(scene: bpy.types.Scene) -> BakeWork:
         model_path=stamp["model"]["path"],
         tolerance=stamp["tolerance_mm"],
         expected=stamp["sha256"],
+        calibration=calibrations.from_take(takes.read_calibration(take)),
     )
     return work.prepared(
         path=stamp["path"],
@@ -87,7 +89,10 @@ def reload_work(scene: bpy.types.Scene) -> BakeWork:
 
 
 def remap_work(scene: bpy.types.Scene) -> BakeWork:
-    """Map the measured activity of the selected take anew with the panel's model, gain and smoothing."""
+    """Map the measured activity of the selected take anew with the panel's model, gain and smoothing.
+
+    The head's calibration is used, if it is switched on.
+    """
     head, animation = scene.eifer.head, scene.eifer.animation
     take = takes.selected(head)
     stamp, marks = _complete_stamp(take), takes.read_marks(take)
@@ -103,11 +108,12 @@ def remap_work(scene: bpy.types.Scene) -> BakeWork:
     geometry = session.parametric_head(head)
     model = session.model_for(animation.model, geometry.hash)
     gain, smoothing = animation.gain, animation.smoothing_ms
+    used = calibrations.choice(head).load()
     settings = stamp["settings"] | {"gain": gain, "smoothing_ms": smoothing}
     new = stamp | {"settings": settings, "model": _model_stamp(model, animation.model)}
 
     def compute(progress: Progress) -> Computed:
-        made = pipeline.express_take(activation, model, gain, smoothing, progress)
+        made = pipeline.express_take(activation, model, gain, smoothing, progress, used)
         return _reduced(dataclasses.replace(made, marks=marks), geometry, stamp["tolerance_mm"], progress)
 
     options = {"name": take.name, "start_frame": stamp["start_frame"], "stamp": new}
@@ -125,6 +131,7 @@ class _Work:
     model_path: str
     tolerance: float | None
     expected: str = ""  # SHA-256 that the file had
+    calibration: mapping.Calibration | None = None
 
     def prepared(
         self, *, path: str, absolute: bool, name: str, start_frame: int, replace: int | None
@@ -147,7 +154,7 @@ class _Work:
             settings = self.settings(recording)
             stamp["sha256"], stamp["settings"] = recording.sha256, session.settings_to_json(settings)
             process = sources.processor(self.file, self.options)
-            take = pipeline.make_take(recording, settings, model, progress, process)
+            take = pipeline.make_take(recording, settings, model, progress, process, self.calibration)
             if self.expected not in ("", recording.sha256):
                 changed = f"'{stamp['source']}' has changed since the take was baked from it."
                 take = dataclasses.replace(take, notes=(changed, *take.notes))

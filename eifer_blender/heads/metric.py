@@ -46,3 +46,17 @@ def vertex_metric(head: ParametricHead) -> np.ndarray:
     # A symmetric root by eigenvalues also serves a head whose basis is not of full rank.
     values, vectors = np.linalg.eigh(gram)
     return (vectors * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)
+
+
+def closest_step(head: ParametricHead, offsets: np.ndarray, damping: float = 1e-3) -> np.ndarray:
+    """float32 [55]: the step of all parameters, jaw included, that moves the face most like offsets [V, 3] m.
+
+    Least squares over the vertices of the face, to first order. `damping` is the cost of one standard
+    deviation relative to the mean energy of the expression basis; lids and jaw cost nothing.
+    """
+    rows = parameter_effects(head)
+    gram = rows @ rows.T
+    cost = np.zeros(len(gram))
+    cost[EXPRESSION] = damping * np.trace(gram[EXPRESSION, EXPRESSION]) / EXPRESSION.stop
+    wanted = rows @ (np.asarray(offsets, np.float64)[face_vertices(head)].ravel() * 1000)
+    return np.linalg.solve(gram + np.diag(cost), wanted).astype(np.float32)

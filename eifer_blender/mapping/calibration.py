@@ -126,17 +126,26 @@ def calibrated_expression(
 
     Raises EiferError if the calibration was made with another model.
     """
-    if calibration.model_sha256 != model.sha256:
-        raise EiferError(
-            f"The calibration was made with another model ('{calibration.model_id}'), not with this "
-            f"'{model.metadata.id}'; calibrate again, or switch the calibration off."
-        )
+    check_model(calibration, model)
     made = faces(model, activation, present, fps)
     if made.features.shape[1] != len(calibration.update) or made.values.shape[1] != len(
         calibration.parameters
     ):
         raise EiferError("The calibration does not fit the model that it names; calibrate again.")
     return apply(calibration, made.values, made.features)
+
+
+def check_model(calibration: Calibration, model: ExpressionModel) -> None:
+    """EiferError unless the calibration was made with this model."""
+    if calibration.model_sha256 == model.sha256:
+        return
+    other = f"the model '{calibration.model_id}'"
+    if calibration.model_id == model.metadata.id:
+        other = f"another version of {other}"
+    raise EiferError(
+        f"The calibration was made with {other}, not with this '{model.metadata.id}'; calibrate again, "
+        "or switch the calibration off."
+    )
 
 
 def limits(parameters: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -184,7 +193,7 @@ def describe(calibration: Calibration) -> str:
     count = len(calibration.groups)
     if not calibration.changes:
         return (
-            f"The {count} examples do not agree on one change of the mapping, so nothing is changed; "
+            f"The {count} examples do not agree on one change, so the model is used as it is; "
             "remove those that matter least, or add more of the same movements."
         )
     text = (

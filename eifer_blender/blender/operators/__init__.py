@@ -1,12 +1,13 @@
 """Operators, one module per panel."""
 
-from . import animation, head, marks, recording, reference, takes
+from . import animation, calibration, head, marks, recording, reference, takes
 
 CLASSES = (
     *head.CLASSES,
     *recording.CLASSES,
     *marks.CLASSES,
     *animation.CLASSES,
+    *calibration.CLASSES,
     *takes.CLASSES,
     *reference.CLASSES,
 )
