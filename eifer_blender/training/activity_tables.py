@@ -63,7 +63,7 @@ def activity_tables(activity: Scored, hidden: Sequence[str]) -> list[Table]:
         make_table(
             "activity",
             "Muscle activity from faces",
-            f"{_NOTE};\nmedians over the muscles' channels. *In movements*: in frames within movement blocks.",
+            f"{_NOTE};\nmedians over the muscles' channels. *In movements*: frames within movement blocks.",
             [("method", -1), ("muscles", -1), *_COLUMNS],
             medians,
         ),
