@@ -36,8 +36,9 @@ def train_perceptron(
         optimiser, _LEARNING_RATE, total_steps=steps, pct_start=0.1
     )
     order = torch.Generator().manual_seed(seed)
+    batch = min(_BATCH, len(given))
     for _ in range(steps):
-        chosen = torch.randint(len(given), (_BATCH,), generator=order)
+        chosen = torch.randint(len(given), (batch,), generator=order)
         gap = network((given[chosen] - centre) / scale) - wanted[chosen]
         loss = (gap @ weigh).square().sum(1).mean()
         optimiser.zero_grad(set_to_none=True)

@@ -482,7 +482,7 @@ def report_tables(head):
     return report.evaluate(head, stand_ins(), TINY, lambda line: None)
 
 
-TINY = plan.Plan(2, 17.0, 17.0, 1, 2, 17.0, 1, 20, 1)
+TINY = plan.Plan(2, 17.0, 12.0, 1, 1, 12.0, 1, 20, 1)
 
 
 def test_the_whole_evaluation_gives_every_table(report_tables):
