@@ -106,12 +106,24 @@ def _sheet_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "output", nargs="?", type=Path, default=Path("out/sheet.png"), help="picture to write"
     )
+    parser.add_argument(
+        "--simulated",
+        type=Path,
+        metavar="FOLDER",
+        help="instead, pictures of simulated takes: raw sEMG under the faces it belongs to",
+    )
 
 
 def _sheet(args: argparse.Namespace) -> int:
-    from . import sheet
+    from . import sheet, simulated
 
-    return sheet.run(args.output)
+    if args.simulated:
+        written = simulated.write_pictures(args.simulated)
+    else:
+        sheet.make_sheet(args.output)
+        written = [args.output]
+    print("\n".join(map(str, written)))
+    return 0
 
 
 def _train_arguments(parser: argparse.ArgumentParser) -> None:
