@@ -174,7 +174,8 @@ def perform(person: Person, seconds: float, seed: int) -> Take:
     return Take(force, envelope.astype(np.float32))
 
 
-# Movements by action units (FACS), one name a picture: muscle without side -> activity.
+# Movements by action units (FACS): muscle without side -> activity. The jaw opens with muscles that carry
+# electrodes, never alone: what leaves no trace in any channel would test nothing.
 _RECIPES: dict[str, dict[str, float]] = {
     "AU1": {"medial_frontalis": 0.9},
     "AU1+2": {"medial_frontalis": 0.8, "lateral_frontalis": 0.9},
@@ -188,8 +189,8 @@ _RECIPES: dict[str, dict[str, float]] = {
     "AU15+17": {"depressor_anguli_oris": 0.8, "mentalis": 0.6},
     "AU17": {"mentalis": 0.9},
     "AU16": {"depressor_labii": 0.9, "depressor_anguli_oris": 0.4},
-    "AU26": {"jaw": 0.7},
-    "AU1+2+26": {"medial_frontalis": 0.9, "lateral_frontalis": 0.8, "jaw": 0.8},
+    "AU12+26": {"zygomaticus": 0.8, "orbicularis_oculi": 0.3, "jaw": 0.35},
+    "AU1+2+26": {"medial_frontalis": 0.9, "lateral_frontalis": 0.8, "jaw": 0.5},
     "AU1+4+15": {"medial_frontalis": 0.8, "corrugator_supercilii": 0.6, "depressor_anguli_oris": 0.6},
     "AU4+23": {"corrugator_supercilii": 0.8, "orbicularis_oris": 0.6, "masseter": 0.6, "mentalis": 0.3},
 }
