@@ -71,7 +71,7 @@ def activity_tables(activity: Scored, hidden: Sequence[str]) -> list[Table]:
             "muscles",
             "Muscle by muscle",
             f"{_NOTE} and both sides.\n*Hidden*: a face does not tell of this muscle. "
-            "Band: share of frames within the 80 % band, in per cent.",
+            "Band: share of frames within the 80 % band, in per cent; a muscle at rest does not count.",
             [("muscle", -1), ("", -1), *_COLUMNS, ("band %", 1)],
             rows,
         ),

@@ -16,6 +16,7 @@ from .surface import GOAL_GROUPS, GROUPS, REGIONS, Surface
 from .takes import Take
 
 STILL_MM = 0.1  # the true face rests where it is no further from neutral on average
+STILL_ACTIVITY = 1e-3  # a muscle rests where it is estimated and measured to be no more active
 OPEN_DEGREES = 3.0  # the jaw counts as open from this true angle on
 
 
@@ -42,7 +43,7 @@ class SubjectFaces(NamedTuple):
     true_bend: np.ndarray  # float32 [M]
     still: np.ndarray  # bool [M]: the true face rests
     task: np.ndarray  # str [N]
-    inside: np.ndarray  # bool [N, P]: truth within the 80 % band; no columns without a band
+    inside: np.ndarray  # bool [N', P]: truth within the 80 % band, N' frames not at rest; [N', 0] without one
 
 
 def subject_faces(surface: Surface, takes: Sequence[Take], method: ToFace) -> SubjectFaces:
@@ -56,7 +57,7 @@ def subject_faces(surface: Surface, takes: Sequence[Take], method: ToFace) -> Su
         rest = one.moved[:, -1] < STILL_MM
         stills.append(rest[2:] & rest[1:-1] & rest[:-2])
         if found.sd is not None:
-            inside.append(scores.covered(found.values, found.sd, take.expression))
+            inside.append(scores.covered(found.values, found.sd, take.expression)[~rest])
     joined = {
         name: np.concatenate([getattr(p, name) for p in parts])
         for name in ("error", "moved", "jaw", "opening", "bend", "true_bend")
@@ -115,7 +116,10 @@ def jitter(subjects: Sequence[SubjectFaces]) -> tuple[float, float, float]:
 
 
 def coverage(subjects: Sequence[SubjectFaces]) -> tuple[float, float, float] | None:
-    """(mean over parameters, lowest, highest parameter) of the share of frames within the 80 % band."""
+    """(mean over parameters, lowest, highest parameter) of the share of frames within the 80 % band.
+
+    Frames in which the true face rests do not count: there is nothing to be unsure of.
+    """
     inside = np.concatenate([s.inside for s in subjects])
     if not inside.shape[1]:
         return None
@@ -134,7 +138,7 @@ class SubjectActivity(NamedTuple):
     rmse: np.ndarray
     smape: np.ndarray
     lag: np.ndarray
-    inside: np.ndarray  # share of frames within the 80 % band, NaN without one
+    inside: np.ndarray  # share within the 80 % band of frames not at rest, NaN without a band
 
 
 def subject_activity(
@@ -146,7 +150,9 @@ def subject_activity(
     moving = np.concatenate([t.moving for t in takes])
     inside = np.full(CHANNEL_COUNT, np.nan)
     if sds is not None:
-        inside = scores.covered(own, np.concatenate(sds), wanted).mean(0)
+        active = np.maximum(own, wanted) > STILL_ACTIVITY
+        held = scores.covered(own, np.concatenate(sds), wanted) & active
+        inside = held.sum(0) / np.where(active.any(0), active.sum(0), np.nan)
     return SubjectActivity(
         scores.spearman(own, wanted),
         scores.spearman(own[moving], wanted[moving]),

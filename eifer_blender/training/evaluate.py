@@ -90,12 +90,19 @@ def _functions(models: dict[str, MappingModel]) -> Models:
     to_face, to_activity = models[cards.EMG2EXP], models[cards.EXP2EMG]
 
     def faces(activation: np.ndarray, present: np.ndarray, rate: float) -> Faces:
-        return Faces(*mapping.emg_to_expression(to_face, activation, present, rate))
+        found = mapping.emg_to_expression(to_face, activation, present, rate)
+        return Faces(found.values, _known(found.sd), found.features)
 
     def activity(expression: np.ndarray, rate: float) -> Activity:
-        return Activity(*mapping.expression_to_emg(to_activity, expression, rate))
+        found = mapping.expression_to_emg(to_activity, expression, rate)
+        return Activity(found.values, _known(found.sd))
 
     return Models(faces, activity, to_activity.metadata.hidden)
+
+
+def _known(sd: np.ndarray) -> np.ndarray | None:
+    """None for the NaN of a model that says nothing about its uncertainty."""
+    return sd if bool((sd == sd).all()) else None
 
 
 def _stored(

@@ -111,10 +111,11 @@ error over all regions and frames that move."""
 
 
 def _band(faces: Scored) -> Table:
-    note = """\
+    note = f"""\
 Share of frames in which a parameter's true value lies within the band that the model gives for it, in per
-cent: mean over the parameters, the lowest and the highest of them. 80 is right. Calibration leaves the band
-as wide as it was."""
+cent: mean over the parameters, the lowest and the highest of them. 80 is right. Frames in which the true face
+rests (less than {assess.STILL_MM:g} mm from neutral) do not count. Calibration leaves the band as wide as it
+was."""
     found = {name: assess.coverage(faces[name]) for name in (MODEL, CALIBRATED)}
     rows = [[name, *(100 * share for share in shares)] for name, shares in found.items() if shares]
     columns = [("method", -1), ("mean %", 1), ("lowest %", 1), ("highest %", 1)]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+
+_WIDTH = 108
 
 Cell = str | float | None
 
@@ -56,7 +59,8 @@ def to_markdown(table: Table) -> str:
         *([_text(c, d) for c, d in zip(r, table.digits, strict=True)] for r in table.rows),
     ]
     body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"### {table.title}\n\n{table.note}\n\n{body}\n"
+    note = textwrap.fill(table.note, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return f"### {table.title}\n\n{note}\n\n{body}\n"
 
 
 def _rounded(row: Sequence[Cell], digits: Sequence[int]) -> tuple[Cell, ...]:

@@ -423,6 +423,12 @@ def test_activity_is_scored_against_the_processed_envelope(session):
     both = [exact, assess.subject_activity(second, [t.activation * 0 for t in second])]
     assert assess.over_subjects(both, "rho") == pytest.approx(np.full(22, 0.5))
     visible = activity_tables.visible(("masseter_l", "masseter_r"))
+    sds = [np.full_like(t.activation, 0.2) for t in second]
+    held = assess.subject_activity(second, [t.activation * 0 for t in second], sds).inside
+    active = np.concatenate([t.activation for t in second])
+    for column in range(22):
+        moving = active[:, column][active[:, column] > assess.STILL_ACTIVITY]
+        assert held[column] == pytest.approx((moving <= 0.2 * scores.BAND).mean(), abs=1e-3)
     assert visible.sum() == 20 and assess.median_of([exact], "rho_moving", visible) == pytest.approx(1)
 
 
