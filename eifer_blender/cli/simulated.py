@@ -335,7 +335,7 @@ def _draw_crosstalk(draw: ImageDraw, box: Box) -> None:
     labels = [short_label(SOURCES[i])[:-2] if i < len(CHANNELS) else _spoken(SOURCES[i]) for i in columns]
     left = box[0] + 20
     wide, high = (box[2] - left) / len(columns), (box[3] - box[1] - 130) / len(MUSCLES)
-    _text(draw, left - 160, box[1] - 74, "What each pair sees of each source, left side, %", TEXT, 17, "lm")
+    _text(draw, left - 160, box[1] - 42, "What each pair sees of each source, left side, %", TEXT, 17, "lm")
     for row in range(len(MUSCLES)):
         y = box[1] + row * high
         _text(draw, left - 8, y + high / 2, MUSCLES[row].label.split(" / ")[0], TEXT, 12, "rm")
@@ -348,7 +348,7 @@ def _draw_crosstalk(draw: ImageDraw, box: Box) -> None:
             draw.rectangle(
                 [v * _SCALE for v in (*corner, corner[0] + wide - 1, corner[1] + high - 1)], fill=shade
             )
-            if value >= 0.03:
+            if 0.03 <= value < 1:
                 ink = BACKGROUND if value > 0.3 else TEXT
                 middle = (corner[0] + wide / 2, corner[1] + high / 2)
                 _text(draw, *middle, f"{100 * value:.0f}", ink, 10, "mm")

@@ -12,7 +12,6 @@ that are lost.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -338,15 +337,3 @@ def _add_movements(signal: np.ndarray, settings: Settings, rng: np.random.Genera
         share[rng.integers(columns)] = 1.0
         height = settings.artefact_uv * np.exp(rng.normal(0.0, 0.6)) * rng.choice((-1, 1))
         signal[first : first + len(t)] += height * jerk[:, None] * share
-
-
-def lost_at_random(
-    rng: np.random.Generator, columns: Iterable[int], seconds: float, count: int
-) -> tuple[Lost, ...]:
-    """`count` different columns that are lost: half throughout, half for a while; some of them flat."""
-    chosen = rng.permutation(list(columns))[:count]
-    result = []
-    for column in chosen.tolist():
-        start, end = sorted(rng.uniform(0, seconds, 2)) if rng.random() < 0.5 else (0.0, math.inf)
-        result.append(Lost(column, float(start), float(end), bool(rng.random() < 0.3)))
-    return tuple(result)
