@@ -63,7 +63,7 @@ class Material:
 
 
 def calibrate(
-    model: mapping.ExpressionModel, material: Material, metric: np.ndarray
+    model: mapping.MappingModel, material: Material, metric: np.ndarray
 ) -> tuple[Calibration, list[str]]:
     """The calibration that the material asks for, and what of it was left out, in sentences.
 
@@ -166,7 +166,7 @@ def _stack(rows: Sequence[_Row]) -> Examples:
     )
 
 
-def _pose_row(model: mapping.ExpressionModel, pose: Pose, material: Material) -> _Row:
+def _pose_row(model: mapping.MappingModel, pose: Pose, material: Material) -> _Row:
     if len(pose.wanted) != len(model.metadata.parameters):
         raise EiferError(
             f"The pose at {pose.name} is of another head than the model '{model.metadata.id}'; remove it."
@@ -176,7 +176,7 @@ def _pose_row(model: mapping.ExpressionModel, pose: Pose, material: Material) ->
     return _Row(pose.name, faces.features[pose.row], faces.values[pose.row], pose.wanted, 1.0)
 
 
-def _faces(model: mapping.ExpressionModel, activation: Activation) -> calibration.Faces:
+def _faces(model: mapping.MappingModel, activation: Activation) -> calibration.Faces:
     return calibration.faces(model, activation.values, activation.present, activation.fps)
 
 
@@ -228,7 +228,7 @@ def plateau(activation: Activation, labelled: Labelled) -> np.ndarray:
 
 
 def _labelled_rows(
-    model: mapping.ExpressionModel, material: Material, metric: np.ndarray
+    model: mapping.MappingModel, material: Material, metric: np.ndarray
 ) -> tuple[list[_Row], list[str]]:
     activation = _shaped(material.activation, material)
     activation = replace(activation, present=np.broadcast_to(activation.present, activation.values.shape))
@@ -253,21 +253,20 @@ def _labelled_rows(
     return rows, notes
 
 
-def _canonical_faces(model: mapping.ExpressionModel, movement: str) -> np.ndarray:
+def _canonical_faces(model: mapping.MappingModel, movement: str) -> np.ndarray:
     """Faces of a movement float32 [81, P], left and right from nothing to more than usual."""
     left, right = (grid.ravel()[:, None] for grid in np.meshgrid(_AMPLITUDES, _AMPLITUDES))
     levels = np.clip(MOVEMENTS[movement] * np.where(_LEFT, left, right), 0.0, 1.0).astype(np.float32)
     # Each level is held for as long as the model looks around.
     metadata = model.metadata
-    before, after = getattr(metadata, "before", 0), getattr(metadata, "after", 0)
-    held = before + after + 1
+    held = metadata.before + metadata.after + 1
     activation = Activation(
         values=np.repeat(levels, held, axis=0),
         envelope_uv=np.empty((0, CHANNEL_COUNT)),
         present=np.ones(CHANNEL_COUNT, bool),
         fps=metadata.frame_rate or 30.0,
     )
-    return _faces(model, activation).values[before::held]
+    return _faces(model, activation).values[metadata.before :: held]
 
 
 def _closest(faces: np.ndarray, predicted: np.ndarray, metric: np.ndarray) -> np.ndarray | None:

@@ -16,7 +16,7 @@ from .errors import EiferError
 from .recordings.types import Kind, Recording
 
 if TYPE_CHECKING:
-    from .mapping import Calibration, ExpressionModel
+    from .mapping import Calibration, MappingModel
     from .signals import Activation, ChainSettings, Part
 
 Progress = Callable[[float, str], None]
@@ -145,7 +145,7 @@ def shape_activation(activation: Activation, gain: float, smoothing_ms: float) -
 def make_take(
     recording: Recording,
     settings: TakeSettings,
-    model: ExpressionModel,
+    model: MappingModel,
     progress: Progress = lambda share, text: None,
     process: Callable[[Recording, TakeSettings], Activation] = process_recording,
     calibration: Calibration | None = None,
@@ -210,7 +210,7 @@ def _stretches(times: np.ndarray, fps: float) -> list[tuple[int, int]]:
 
 def express_take(
     activation: Activation,
-    model: ExpressionModel,
+    model: MappingModel,
     gain: float,
     smoothing_ms: float,
     progress: Progress = lambda share, text: None,
@@ -226,7 +226,7 @@ def express_take(
     shaped = shape_activation(activation, gain, smoothing_ms)
     progress(0.8, "Computing the expressions")
     if calibration is None:
-        parameters = mapping.emg_to_expression(model, shaped.values, shaped.present)
+        parameters = mapping.emg_to_expression(model, shaped.values, shaped.present, shaped.fps).values
     else:
         parameters = mapping.calibrated_expression(
             model, calibration, shaped.values, shaped.present, shaped.fps

@@ -99,7 +99,7 @@ def read_panel(scene: bpy.types.Scene) -> Request:
 
 def measure(
     request: Request,
-    model: mapping.ExpressionModel | None = None,
+    model: mapping.MappingModel | None = None,
     progress: Progress = lambda share, text: None,
 ) -> Measured:
     """Read and process a recording; with a model, also compute the take. A thread may do this.
@@ -348,11 +348,11 @@ def parametric_head(head: bpy.types.Object) -> ParametricHead:
 
 
 @lru_cache(maxsize=4)
-def _model_version(path: str, _modified: int, head_hash: str | None) -> mapping.ExpressionModel:
+def _model_version(path: str, _modified: int, head_hash: str | None) -> mapping.MappingModel:
     return mapping.load_model(Path(path) if path else None, head_hash=head_hash)
 
 
-def model_for(path: str, head_hash: str | None) -> mapping.ExpressionModel:
+def model_for(path: str, head_hash: str | None) -> mapping.MappingModel:
     """The EMG2Exp model of a file, or the bundled one for an empty path."""
     full = bpy.path.abspath(path) if path else ""
     if full and not os.path.isfile(full):

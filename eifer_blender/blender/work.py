@@ -33,7 +33,7 @@ class BakeWork:
     options: dict  # name, start_frame, stamp, replace of `bake.bake_steps`
 
 
-def panel_model(scene: bpy.types.Scene, head: bpy.types.Object) -> mapping.ExpressionModel:
+def panel_model(scene: bpy.types.Scene, head: bpy.types.Object) -> mapping.MappingModel:
     """The panel's model, which must fit the head."""
     return session.model_for(scene.eifer.animation.model, session.parametric_head(head).hash)
 
@@ -172,7 +172,7 @@ def _reduced(
     return (take, *bake.reduce(geometry, take, tolerance, progress))
 
 
-def _model_stamp(model: mapping.ExpressionModel, path: str) -> dict:
+def _model_stamp(model: mapping.MappingModel, path: str) -> dict:
     return {"id": model.metadata.id, "version": model.metadata.version, "path": path}
 
 

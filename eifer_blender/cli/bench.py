@@ -156,7 +156,7 @@ def _mapping_rows() -> list[Row]:
 
     values, present = _long_activation(FRAMES)
     model = mapping.load_model()
-    mapped = best(lambda: mapping.emg_to_expression(model, values, present))
+    mapped = best(lambda: mapping.emg_to_expression(model, values, present, 30.0))
     chain = best(_sample_activation)
     return [
         Row("Read and process the sample recording", _ms(chain), "22 channels of raw sEMG"),

@@ -25,12 +25,11 @@ import numpy as np
 from ..errors import EiferError
 from ..spaces import EYELID_NAMES, JAW_LIMITS, JAW_NAMES
 from .metadata import MAXIMUM_PARAMETERS
-from .model import ExpressionModel, emg_to_expression
+from .model import MAXIMUM_FEATURES, MappingModel, emg_to_expression
 
 NOISES_MM = tuple(0.3 * 2.0**power for power in range(8))
 """Noise of the examples that is tried, root mean square over the face; beyond it, no change."""
 
-MAXIMUM_FEATURES = 64
 _MAXIMUM_ENTRY = 1e4  # of W: far beyond what any sound calibration holds
 _MAXIMUM_EXAMPLES = 1000  # named in a file
 _MAXIMUM_BYTES = 4 << 20
@@ -89,17 +88,16 @@ class Faces(NamedTuple):
     features: np.ndarray  # float32 [n, F], zero without activity
 
 
-def faces(model: ExpressionModel, activation: np.ndarray, present: np.ndarray, fps: float) -> Faces:
+def faces(model: MappingModel, activation: np.ndarray, present: np.ndarray, fps: float) -> Faces:
     """Expressions and features; the activity itself where a model gives no features.
 
     Arguments and errors as for `emg_to_expression`.
     """
-    made = emg_to_expression(model, activation, present)
-    features, values = getattr(made, "features", None), getattr(made, "values", made)
-    if features is None or not features.shape[1]:
-        usable = np.isfinite(activation) & present
-        features = np.where(usable, activation, 0.0).astype(np.float32)
-    return Faces(values, features)
+    made = emg_to_expression(model, activation, present, fps)
+    if made.features.shape[1]:
+        return Faces(made.values, made.features)
+    usable = np.isfinite(activation) & present
+    return Faces(made.values, np.where(usable, activation, 0.0).astype(np.float32))
 
 
 # --- applying -------------------------------------------------------------------------------------
@@ -116,7 +114,7 @@ def apply(calibration: Calibration, expression: np.ndarray, features: np.ndarray
 
 
 def calibrated_expression(
-    model: ExpressionModel,
+    model: MappingModel,
     calibration: Calibration,
     activation: np.ndarray,
     present: np.ndarray,
@@ -135,7 +133,7 @@ def calibrated_expression(
     return apply(calibration, made.values, made.features)
 
 
-def check_model(calibration: Calibration, model: ExpressionModel) -> None:
+def check_model(calibration: Calibration, model: MappingModel) -> None:
     """EiferError unless the calibration was made with this model."""
     if calibration.model_sha256 == model.sha256:
         return

@@ -6,18 +6,18 @@ from dataclasses import replace
 
 from ..signals.settings import PRESETS, ChainSettings
 from .metadata import ModelMetadata
-from .model import ExpressionModel
+from .model import MappingModel
 
 _WINDOW_TOLERANCE = 0.1  # share by which the windows may differ before it is worth a sentence
 
 
-def settings_for(model: ExpressionModel) -> ChainSettings:
+def settings_for(model: MappingModel) -> ChainSettings:
     """Chain settings that give a model what it expects."""
     metadata = model.metadata
     return replace(_base(metadata), window_ms=metadata.window_ms, dynamics=metadata.dynamics == "outside")
 
 
-def check_chain(model: ExpressionModel, settings: ChainSettings) -> list[str]:
+def check_chain(model: MappingModel, settings: ChainSettings) -> list[str]:
     """Sentences about where the chain's settings do not fit the model; empty if all fits."""
     metadata = model.metadata
     wanted = settings_for(model)

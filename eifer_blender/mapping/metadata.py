@@ -15,26 +15,33 @@ from ..muscles import CHANNELS
 
 PREFIX = "eifer."
 EMG2EXP = "emg2exp"
+EXP2EMG = "exp2emg"
+KINDS = {EMG2EXP: "muscle activity to expression", EXP2EMG: "expression to muscle activity"}
+ANY_HEAD = "any"
+"""In place of a head's hash: for expression spaces whose parameters mean the same on every head."""
+
 ENVELOPES = ("rms", "mean_rectified")
 NORMALISATIONS = ("rest_maximum",)
 DYNAMICS = ("inside", "outside")
 
 MAXIMUM_PARAMETERS = 512
+MAXIMUM_CONTEXT = 256  # frames, on each side
 _LONGEST_TEXT = 500
+_OLDER = {"before": "0", "after": "0", "hidden": "[]", "protocol": ""}  # fields that files may lack
 
 
 @dataclass(frozen=True)
 class ModelMetadata:
     """A model's statement about its input, its output and its making."""
 
-    kind: str  # "emg2exp"
+    kind: str  # one of KINDS
     id: str  # name of the model, e.g. "emg2exp-default"
     version: str
-    channels: tuple[str, ...]  # input columns, names of `muscles.CHANNELS`
-    space: str  # id of the expression space it writes, see `spaces`
-    parameters: tuple[str, ...]  # output columns of that space
+    channels: tuple[str, ...]  # columns of muscle activity, names of `muscles.CHANNELS`
+    space: str  # id of the expression space, see `spaces`
+    parameters: tuple[str, ...]  # columns of that space
     head: str  # name of the head, for messages
-    head_hash: str  # `ParametricHead.hash`
+    head_hash: str  # `ParametricHead.hash`, or ANY_HEAD
     envelope: str  # one of ENVELOPES
     window_ms: float  # length of the envelope's window
     preset: str  # name of the signal chain's preset that matches
@@ -45,6 +52,15 @@ class ModelMetadata:
     seed: int
     data: str  # what it was trained on, one sentence
     licence: str
+    before: int = 0  # frames that the model sees before each frame
+    after: int = 0  # and after it; 0 for a causal model
+    hidden: tuple[str, ...] = ()  # channels that a face cannot tell (exp2emg)
+    protocol: str = ""  # hash of the simulation that it was trained on; "": recorded data
+
+    @property
+    def temporal(self) -> bool:
+        """Whether a frame's result depends on its neighbours, and so on the frame rate."""
+        return self.before + self.after > 0
 
 
 def to_props(metadata: ModelMetadata) -> dict[str, str]:
@@ -72,8 +88,11 @@ def from_props(props: dict[str, str]) -> ModelMetadata:
     }
     if "kind" not in values:
         raise EiferError("This ONNX file is not a model for EIFER: its metadata has no field 'eifer.kind'.")
-    if values["kind"] != EMG2EXP:
-        raise EiferError(f"This model is of the kind '{_short(values['kind'])}', not '{EMG2EXP}'.")
+    if values["kind"] not in KINDS:
+        raise EiferError(
+            f"This model is of the kind '{_short(values['kind'])}'; known are {', '.join(KINDS)}."
+        )
+    values = _OLDER | values
     missing = [field.name for field in fields(ModelMetadata) if field.name not in values]
     if missing:
         raise EiferError(f"The model's metadata has no field 'eifer.{missing[0]}'; export the model again.")
@@ -96,11 +115,17 @@ def from_props(props: dict[str, str]) -> ModelMetadata:
         seed=int(_number(values, "seed", 0, 2**53)),
         data=_short(values["data"]),
         licence=_short(values["licence"]),
+        before=int(_number(values, "before", 0, MAXIMUM_CONTEXT)),
+        after=int(_number(values, "after", 0, MAXIMUM_CONTEXT)),
+        hidden=_names(values, "hidden", least=0),
+        protocol=_short(values["protocol"]),
     )
     if metadata.channels != CHANNELS:
-        raise EiferError(
-            "The model's input channels are not the 22 muscles in the order of the MMM data set."
-        )
+        raise EiferError("The model's channels are not the 22 muscles in the order of the MMM data set.")
+    if metadata.temporal and metadata.frame_rate is None:
+        raise EiferError("The model sees neighbouring frames but does not say at which frame rate.")
+    if not set(metadata.hidden) <= set(CHANNELS):
+        raise EiferError("The model's field 'eifer.hidden' names muscles that are not among its channels.")
     return metadata
 
 
@@ -129,12 +154,12 @@ def _number(values: dict[str, str], name: str, low: float, high: float) -> float
     return number
 
 
-def _names(values: dict[str, str], name: str) -> tuple[str, ...]:
+def _names(values: dict[str, str], name: str, least: int = 1) -> tuple[str, ...]:
     try:
         names = json.loads(values[name])
     except (ValueError, RecursionError):
         names = None
-    if not isinstance(names, list) or not 0 < len(names) <= MAXIMUM_PARAMETERS:
+    if not isinstance(names, list) or not least <= len(names) <= MAXIMUM_PARAMETERS:
         raise EiferError(f"The model's field 'eifer.{name}' is not a list of names.")
     if not all(isinstance(n, str) and 0 < len(n) <= 64 and n.isprintable() for n in names):
         raise EiferError(f"The model's field 'eifer.{name}' is not a list of names.")

@@ -3,8 +3,8 @@
 An ONNX file is a protobuf message; the few fields that matter are read here without a library, so
 that neither reading a model's metadata nor refusing a hostile file needs onnxruntime. Field numbers
 are those of ONNX's published `onnx.proto`. What passes is a plain feed-forward graph of known
-operators, with every tensor inside the file, whose intermediate results stay within a memory
-budget for `CHUNK_ROWS` frames.
+operators on tables, with every tensor inside the file, whose intermediate results and multiplications
+stay within a budget for `CHUNK_ROWS` frames.
 """
 
 from __future__ import annotations
@@ -20,19 +20,32 @@ CHUNK_ROWS = 2048
 """Frames that go through a model in one run; the memory budget below is reckoned with it."""
 
 _MAXIMUM_ENTRIES = 4096  # protobuf fields looked at on one level
-_MAXIMUM_BUDGET = 2 * 2**30  # bytes of all intermediate results together
+_MAXIMUM_CELLS = 2**28  # of all intermediate results together, up to eight bytes each
+_MAXIMUM_PRODUCTS = 10**11  # multiplications in matrix products: some seconds
+_INPUT_COLUMNS = 512  # at least what any input of a mapping model has
 _FLOAT, _EXTERNAL = 1, 1
 
 # Each result is at most as large as its largest input, in every dimension.
 _ELEMENTWISE_NAMES = """
     Abs Add Cast Clip Constant Div Dropout Elu Erf Exp Gelu HardSigmoid HardSwish Identity
     LayerNormalization LeakyRelu Log Max Min Mul Neg Pow PRelu Reciprocal ReduceMean Relu Selu
-    Sigmoid Softmax Softplus Softsign Sqrt Sub Sum Tanh Where
+    Sigmoid Slice Softmax Softplus Softsign Sqrt Sub Sum Tanh Where
 """
 _ELEMENTWISE = frozenset(_ELEMENTWISE_NAMES.split())
-_PRODUCTS = frozenset({"Gemm", "MatMul", "Gather", "Slice", "Transpose"})
-_JOINING = frozenset({"Concat"})
-_ALLOWED = _ELEMENTWISE | _PRODUCTS | _JOINING
+_PRODUCTS = frozenset({"Gemm", "MatMul"})
+_ALLOWED = _ELEMENTWISE | _PRODUCTS | {"Concat", "Gather", "Transpose"}
+
+
+class _Bound(NamedTuple):
+    """What a tensor has at most; a row of numbers lies along the columns."""
+
+    rank: int
+    rows: int
+    columns: int
+
+
+_NOTHING = _Bound(0, 1, 1)
+_INPUT = _Bound(2, CHUNK_ROWS, _INPUT_COLUMNS)
 
 
 class _Field(NamedTuple):
@@ -89,28 +102,32 @@ def _check_operator_set(data: memoryview) -> None:
 
 
 def _check_graph(data: memoryview) -> None:
-    sizes: dict[str, int] = {"": 1}  # name -> bound of the largest dimension
+    bounds: dict[str, _Bound] = {"": _NOTHING}
     nodes = []
     for field in _fields(data):
         if field.number == 1:
             nodes.append(_bytes(field))
         elif field.number == 5:
-            name, size = _tensor(_bytes(field))
-            sizes[name] = size
+            name, bound = _tensor(_bytes(field))
+            bounds[name] = bound
         elif field.number == 11:
-            sizes.setdefault(_value_name(_bytes(field)), CHUNK_ROWS)
+            bounds.setdefault(_value_name(_bytes(field)), _INPUT)
         elif field.number == 15:
             raise EiferError("The model file holds sparse tensors, which are not supported.")
-    budget = 0
+    cells = products = 0
     for node in nodes:
-        budget += _check_node(node, sizes)
-        if budget > _MAXIMUM_BUDGET:
-            raise EiferError("The model file would need too much memory; a mapping model is a small network.")
+        more_cells, more_products = _check_node(node, bounds)
+        cells, products = cells + more_cells, products + more_products
+        if cells > _MAXIMUM_CELLS or products > _MAXIMUM_PRODUCTS:
+            raise EiferError(
+                "The model file would need too much memory or time; a mapping model is a small network."
+            )
 
 
-def _check_node(data: memoryview, sizes: dict[str, int]) -> int:
-    """Bound of the bytes of a node's results; enters their names in `sizes`."""
-    inputs, outputs, operator, constant = [], [], "", 1
+def _check_node(data: memoryview, bounds: dict[str, _Bound]) -> tuple[int, int]:
+    """Bounds of the cells of a node's results and of its multiplications; enters the results in `bounds`."""
+    inputs, outputs, operator = [], [], ""
+    attributes: dict[str, _Attribute] = {}
     for field in _fields(data):
         if field.number == 1:
             inputs.append(_text(field))
@@ -119,7 +136,8 @@ def _check_node(data: memoryview, sizes: dict[str, int]) -> int:
         elif field.number == 4:
             operator = _text(field)
         elif field.number == 5:
-            constant = max(constant, _attribute(_bytes(field)))
+            attribute = _attribute(_bytes(field))
+            attributes[attribute.name] = attribute
         elif field.number == 7 and _text(field) not in ("", "ai.onnx"):
             raise EiferError(
                 f"The model file uses operators of the domain '{_text(field)[:40]}', not ONNX's own."
@@ -128,32 +146,79 @@ def _check_node(data: memoryview, sizes: dict[str, int]) -> int:
         raise EiferError(
             f"The model file uses the operator '{operator[:40]}', which a mapping model may not."
         )
-    if any(name not in sizes for name in inputs):
+    if any(name not in bounds for name in inputs):
         raise _MalformedError
-    bounds = [sizes[name] for name in inputs] + [constant]
-    bound = sum(bounds) if operator in _JOINING else max(bounds)
+    bound, products = _result(operator, [bounds[name] for name in inputs], attributes)
     for name in outputs:
-        sizes[name] = bound
-    return 4 * bound**2 * len(outputs)
+        bounds[name] = bound
+    return bound.rows * bound.columns * len(outputs), products
 
 
-def _attribute(data: memoryview) -> int:
-    """Largest dimension of a tensor in an attribute, else 1; EiferError for a graph in it."""
-    bound = 1
+def _result(operator: str, inputs: list[_Bound], attributes: dict[str, _Attribute]) -> tuple[_Bound, int]:
+    """Bound of an operator's results, and of the multiplications that it takes."""
+    if operator in _ELEMENTWISE:
+        keeps = operator != "ReduceMean" or attributes.get("keepdims", _KEEPS).number == 1
+        constants = [attribute.bound for attribute in attributes.values()] if operator == "Constant" else []
+        sizes = [*inputs, *constants, _NOTHING]
+        if keeps:
+            return _Bound(*(max(size) for size in zip(*sizes, strict=True))), 0
+    elif operator in _PRODUCTS and [part.rank for part in inputs[:2]] == [2, 2]:
+        first, second = inputs[:2]
+        if operator == "Gemm" and "transA" in attributes:
+            first = _either_way(first)
+        if operator == "Gemm" and "transB" in attributes:
+            second = _either_way(second)
+        inner = min(first.columns, second.rows)
+        return _Bound(2, first.rows, second.columns), first.rows * inner * second.columns
+    elif operator == "Concat" and {part.rank for part in inputs} == {2} and "axis" in attributes:
+        rows, columns = ([part[k] for part in inputs] for k in (1, 2))
+        if attributes["axis"].number == 0:
+            return _Bound(2, sum(rows), max(columns)), 0
+        if attributes["axis"].number == 1:
+            return _Bound(2, max(rows), sum(columns)), 0
+    elif operator == "Gather" and [part.rank for part in inputs] == [2, 1]:
+        data, count = inputs[0], inputs[1].columns
+        return _Bound(2, max(data.rows, count), max(data.columns, count)), 0
+    elif operator == "Transpose" and [part.rank for part in inputs] == [2]:
+        return _either_way(inputs[0]), 0
+    raise EiferError(f"The model file uses the operator '{operator}' in a way that a mapping model may not.")
+
+
+def _either_way(bound: _Bound) -> _Bound:
+    longest = max(bound.rows, bound.columns)
+    return _Bound(bound.rank, longest, longest)
+
+
+class _Attribute(NamedTuple):
+    name: str
+    number: int  # of an integer
+    bound: _Bound  # of a tensor or list
+
+
+_KEEPS = _Attribute("keepdims", 1, _NOTHING)
+
+
+def _attribute(data: memoryview) -> _Attribute:
+    """An attribute of a node; EiferError for a graph in it."""
+    name, number, bound, entries = "", 0, _NOTHING, 0
     for field in _fields(data):
         if field.number in (6, 11):
             raise EiferError("The model file holds branches or loops, which a mapping model may not.")
         if field.number in (22, 23):
             raise EiferError("The model file holds sparse tensors, which are not supported.")
-        if field.number in (5, 10):
-            bound = max(bound, _tensor(_bytes(field))[1])
-        elif field.number in (7, 8) and field.wire == 2:
-            bound = max(bound, len(_bytes(field)))
-    return bound
+        if field.number == 1:
+            name = _text(field)
+        elif field.number == 3 and isinstance(field.value, int):
+            number = field.value
+        elif field.number in (5, 10):
+            bound = _tensor(_bytes(field))[1]
+        elif field.number in (7, 8):
+            entries += 1 if isinstance(field.value, int) else len(field.value)
+    return _Attribute(name, number, _Bound(1, 1, entries) if entries else bound)
 
 
-def _tensor(data: memoryview) -> tuple[str, int]:
-    """Name and largest dimension of a tensor that lies inside the file."""
+def _tensor(data: memoryview) -> tuple[str, _Bound]:
+    """Name and size of a tensor that lies inside the file."""
     name, dims = "", []
     for field in _fields(data):
         if field.number == 1:
@@ -166,7 +231,7 @@ def _tensor(data: memoryview) -> tuple[str, int]:
         raise EiferError("The model file holds tensors of more than two dimensions, which are not supported.")
     if math.prod(dims) > MAXIMUM_BYTES:
         raise _MalformedError
-    return name, max([1, *dims])
+    return name, _Bound(len(dims), *([1, 1] + [max(1, size) for size in dims])[-2:])
 
 
 def _value_name(data: memoryview) -> str:
