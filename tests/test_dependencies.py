@@ -35,7 +35,7 @@ from eifer_blender.mapping import emg_to_expression, load_model
 from eifer_blender.muscles import CHANNEL_COUNT
 
 model = load_model(None)
-result = emg_to_expression(model, np.ones((5, CHANNEL_COUNT)), np.ones(CHANNEL_COUNT, bool))
+result = emg_to_expression(model, np.ones((5, CHANNEL_COUNT)), np.ones(CHANNEL_COUNT, bool), 30.0).values
 links = []
 if os.path.isdir("/proc/self/fd"):  # sees what native code opened, which Python's hook does not
     for name in os.listdir("/proc/self/fd"):
