@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -123,16 +125,13 @@ def emg_to_expression(
     # One row of the mask serves every frame; the network then looks at it only once.
     if (usable == usable[:1]).all():
         usable = usable[:1]
-    rate = _other_rate(model, fps)
-    rows = activation
+    rate, rows = _other_rate(model, fps), rates.bridged(activation, usable)
     if rate is not None:
         count = rates.count_at(len(rows), fps, rate)
-        rows = rates.resample(rates.bridged(rows, usable), fps, rate, count)
+        rows = rates.sample(rows, fps, rate, count)
         if len(usable) > 1:
             usable = rates.nearest(usable, fps, rate, count)
-    rows = np.where(usable, rows, np.float32(0))
-    made = _run(model, ACTIVATION, rows, usable.astype(np.float32))
-    return Expression(*_at_rate(made, rate, fps, len(activation)))
+    return Expression(*_at_rate(_run(model, ACTIVATION, rows, usable), rate, fps, len(activation)))
 
 
 def expression_to_emg(model: MappingModel, expression: np.ndarray, fps: float) -> Activity:
@@ -153,7 +152,7 @@ def expression_to_emg(model: MappingModel, expression: np.ndarray, fps: float) -
         raise EiferError("The expressions hold something that is not a number.")
     rate, rows = _other_rate(model, fps), expression
     if rate is not None:
-        rows = rates.resample(rows, fps, rate, rates.count_at(len(rows), fps, rate))
+        rows = rates.sample(rows, fps, rate, rates.count_at(len(rows), fps, rate))
     made = _run(model, EXPRESSION, rows)
     return Activity(*_at_rate(made, rate, fps, len(expression)))
 
@@ -179,22 +178,22 @@ def _other_rate(model: MappingModel, fps: float) -> float | None:
 
 
 def _run(
-    model: MappingModel, name: str, rows: np.ndarray, masks: np.ndarray | None = None
+    model: MappingModel, name: str, rows: np.ndarray, present: np.ndarray | None = None
 ) -> list[np.ndarray]:
     """Results for rows [n, columns] of the input `name`, in the order of `Expression` or `Activity`.
 
-    The first and the last row are repeated for the frames that the model sees beyond the ends. masks:
-    [n or 1, 22] of 0 and 1.
+    The first and the last row are repeated for the frames that the model sees beyond the ends. present:
+    bool [n or 1, 22]; what is not present is zero in all rows that the model sees for a frame.
     """
     before, after = model.metadata.before, model.metadata.after
     padded = np.concatenate((rows[:1].repeat(before, 0), rows, rows[-1:].repeat(after, 0)))
     made = {output: np.empty((len(rows), width), np.float32) for output, width in model.widths.items()}
-    step = onnx_file.CHUNK_ROWS - before - after
-    for start in range(0, len(rows), step):
-        own = slice(start, min(start + step, len(rows)))
-        feed = {name: padded[start : own.stop + before + after]}
-        if masks is not None:
-            feed[PRESENT] = masks if len(masks) == 1 else masks[own]
+    for own in _pieces(len(rows), before + after, present):
+        feed = {name: padded[own.start : own.stop + before + after]}
+        if present is not None:
+            one = len(present) == 1 or model.metadata.temporal
+            mask = present[min(own.start, len(present) - 1)][None] if one else present[own]
+            feed = {name: np.where(mask, feed[name], np.float32(0)), PRESENT: mask.astype(np.float32)}
         for output, part in zip(made, _results(model, list(made), feed), strict=True):
             if part.shape != made[output][own].shape:
                 raise EiferError("The model does not give one row a frame; its file may be damaged.")
@@ -205,6 +204,20 @@ def _run(
     unknown = np.full_like(made[values], np.nan)
     none = np.empty((len(rows), 0), np.float32)
     return [made[values], made.get(sd, unknown), *(made.get(output, none) for output in more)]
+
+
+def _pieces(frames: int, context: int, present: np.ndarray | None) -> Iterator[slice]:
+    """Frames that go through the model together: no more than it may take at once.
+
+    A model that sees neighbours gets frames with the same channels only: it learnt from windows in which
+    a channel is there or not, not from windows that a channel comes into.
+    """
+    step = onnx_file.CHUNK_ROWS - context
+    bounds = np.arange(0, frames, step)
+    if context and present is not None and len(present) > 1:
+        bounds = np.union1d(bounds, np.flatnonzero((present[1:] != present[:-1]).any(1)) + 1)
+    for start, stop in pairwise((*bounds.tolist(), frames)):
+        yield slice(start, stop)
 
 
 def _results(model: MappingModel, outputs: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -1,9 +1,9 @@
 """Between the scene's frame rate and the one that a model was made for.
 
-Activity is the root mean square over a window that is longer than a frame of any model, so that its values at
-other instants are found by interpolation, without another low-pass. Both ways go through piecewise cubic
-Hermite polynomials that keep monotony (Fritsch and Carlson 1980): nothing overshoots, limits hold, and where
-neighbouring frames are zero everything between them is exactly zero.
+On the way in, frames that are closer together than the model's are averaged over one of the model's frames,
+so that nothing faster than the model knows folds back into what it sees. All other ways go through piecewise
+cubic Hermite polynomials that keep monotony (Fritsch and Carlson 1980). Neither overshoots, so that limits
+hold, and where neighbouring frames are zero everything between them is exactly zero.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..dependencies import require
+from ..errors import EiferError
+from ..signals.activation import MAX_FRAMES
+from ..signals.envelope import window_means
 
 _ALIKE = 0.01  # share by which rates may differ that count as one: 29.97 is 30 to any model
 
@@ -21,8 +24,29 @@ def same_rate(first: float, second: float) -> bool:
 
 
 def count_at(frames: int, fps: float, rate: float) -> int:
-    """Rows at `rate` that span `frames` rows at `fps`, the first of both at the same instant."""
-    return int(np.ceil((frames - 1) * rate / fps - 1e-6)) + 1 if frames else 0
+    """Rows at `rate` that span `frames` rows at `fps`, the first of both at the same instant.
+
+    Raises EiferError if they are more than memory is meant for.
+    """
+    count = int(np.ceil((frames - 1) * rate / fps - 1e-6)) + 1 if frames else 0
+    if count > 2 * MAX_FRAMES:
+        raise EiferError(
+            f"{frames} frames at {fps:g} frames per second are too long for a model of {rate:g} frames per "
+            "second; animate a part of the recording or raise the frame rate."
+        )
+    return count
+
+
+def sample(values: np.ndarray, fps: float, rate: float, frames: int) -> np.ndarray:
+    """`resample` for what a model is given: means over its frames where these are the longer ones."""
+    width = fps / rate
+    if width < 1.0 or not len(values):
+        return resample(values, fps, rate, frames)
+    margin = int(np.ceil(width / 2)) + 1
+    held = np.concatenate((values[:1].repeat(margin, 0), values, values[-1:].repeat(margin, 0)))
+    centres = margin + np.minimum(np.arange(frames) * width, len(values) - 1.0)
+    means = window_means([(0, held, None)], len(held), held.shape[1], centres, width, power=False)
+    return np.clip(means, values.min(0), values.max(0))
 
 
 def resample(values: np.ndarray, fps: float, rate: float, frames: int) -> np.ndarray:
