@@ -54,9 +54,9 @@ _LINEAR: dict[str, _Linear] = {
     "depressor_labii": _Linear(("chin", (13, -6, -8)), ("lip_lower", (9, 0, -1)), 34, 1.25, 6.0, "lower"),
 }
 _JAW_RAD = 0.30
-# Where the unmeasured ones are seen by electrodes: under the lower lip, and below the chin.
-_UNMEASURED_MM = ((15.0, -62.0), (-15.0, -62.0), (0.0, -92.0))
-_UNMEASURED_UV = 150.0
+# Where the unmeasured ones are: under the lower lip, and the digastric at the chin's lower border.
+_UNMEASURED_MM = ((15.0, -62.0), (-15.0, -62.0), (0.0, -82.0))
+_UNMEASURED_UV = (150.0, 150.0, 300.0)
 # Half axes in mm of the sphincters' ellipses.
 _MOUTH_MM = (42.0, 30.0)
 _EYE_MM = (36.0, 30.0)
@@ -165,7 +165,7 @@ def perform(person: Person, seconds: float, seed: int) -> Take:
     rng = np.random.default_rng([seed, 42])
     activity = _activity(seconds, rng)
     force = _response(person, activity)
-    sources = activity * np.append(person.maximum_uv, [_UNMEASURED_UV] * len(_UNMEASURED))
+    sources = activity * np.append(person.maximum_uv, _UNMEASURED_UV)
     level = np.sqrt((sources**2) @ (person.leak**2).T + (0.02 * person.maximum_uv) ** 2)
     # An RMS over some 100 ms of a band of some 130 Hz wavers by about a sixth, alike in neighbouring frames.
     noise = rng.standard_normal((len(level) + 2, CHANNEL_COUNT))
@@ -188,9 +188,8 @@ _RECIPES: dict[str, dict[str, float]] = {
     "AU18": {"orbicularis_oris": 0.9, "mentalis": 0.2},
     "AU15+17": {"depressor_anguli_oris": 0.8, "mentalis": 0.6},
     "AU17": {"mentalis": 0.9},
-    "AU16": {"depressor_labii": 0.9, "depressor_anguli_oris": 0.4},
-    "AU12+26": {"zygomaticus": 0.8, "orbicularis_oculi": 0.3, "jaw": 0.35},
-    "AU1+2+26": {"medial_frontalis": 0.9, "lateral_frontalis": 0.8, "jaw": 0.5},
+    "AU16+26": {"depressor_labii": 0.9, "depressor_anguli_oris": 0.4, "jaw": 0.4},
+    "AU10+12+26": {"zygomaticus": 0.8, "levator_labii_superioris": 0.5, "orbicularis_oculi": 0.3, "jaw": 0.3},
     "AU1+4+15": {"medial_frontalis": 0.8, "corrugator_supercilii": 0.6, "depressor_anguli_oris": 0.6},
     "AU4+23": {"corrugator_supercilii": 0.8, "orbicularis_oris": 0.6, "masseter": 0.6, "mentalis": 0.3},
 }
