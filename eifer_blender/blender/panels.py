@@ -8,7 +8,7 @@ import bpy
 
 from .. import muscles
 from ..recordings import FORMATS_TEXT
-from . import actions, calibrations, conditions, head_object, segments, takes, timeline
+from . import actions, calibrations, conditions, head_object, segments, session, takes, timeline
 from .properties import NO_MUSCLE
 
 CATEGORY = "EIFER"
@@ -353,6 +353,9 @@ class EIFER_PT_signal(_Panel, bpy.types.Panel):
         layout.prop(chain, "window_ms", text="RMS (ms)")
         layout.prop(chain, "sides")
         _rest_and_maximum(layout, context.scene.eifer.recording)
+        if session.dynamics_inside(context.scene):
+            _wrapped(layout, context, "Delay, attack and release are part of the model.", "INFO")
+            return
         layout.prop(chain, "dynamics")
         column = layout.column(align=True)
         column.active = chain.dynamics

@@ -79,7 +79,7 @@ def read_panel(scene: bpy.types.Scene) -> Request:
     """Everything that the panel says about recording, processing and take."""
     stored, animation = scene.eifer.recording, scene.eifer.animation
     settings = TakeSettings(
-        chain=chain_settings(stored.chain),
+        chain=chain_settings(scene),
         fps=scene.render.fps / scene.render.fps_base,
         offset=animation.offset,
         gain=animation.gain,
@@ -257,7 +257,7 @@ def _misfits(scene: bpy.types.Scene) -> list[str]:
         model = model_for(scene.eifer.animation.model, head_object.hash_of(head))
     except EiferError as error:  # a bad model is no reason not to open a recording
         return [str(error)]
-    return mapping.check_chain(model, chain_settings(scene.eifer.recording.chain))
+    return mapping.check_chain(model, chain_settings(scene))
 
 
 # --- settings -------------------------------------------------------------------------------------
@@ -278,12 +278,14 @@ _MAINS_ITEMS = {None: "AUTO", 0.0: "OFF", 50.0: "50", 60.0: "60"}
 _SIDES_ITEMS = {"as recorded": "AS_RECORDED", "mirror": "MIRROR", "rest": "REST"}
 
 
-def chain_settings(chain: bpy.types.PropertyGroup) -> signals.ChainSettings:
-    """The processing that the panel shows."""
+def chain_settings(scene: bpy.types.Scene) -> signals.ChainSettings:
+    """The processing that the panel shows; its model decides whether delay and dynamics are part of it."""
+    chain = scene.eifer.recording.chain
     values = {name: getattr(chain, name) for name in _CHAIN_FIELDS}
     mains = next(hz for hz, item in _MAINS_ITEMS.items() if item == chain.mains)
     sides = next(name for name, item in _SIDES_ITEMS.items() if item == chain.sides)
-    return replace(signals.PRESETS[chain.preset], mains_hz=mains, sides=sides, **values)
+    settings = replace(signals.PRESETS[chain.preset], mains_hz=mains, sides=sides, **values)
+    return settings.without_dynamics() if dynamics_inside(scene) else settings
 
 
 def _choices(stored: bpy.types.PropertyGroup) -> tuple[ChannelChoice, ...]:
@@ -308,7 +310,9 @@ def match_chain(scene: bpy.types.Scene) -> None:
     stored.chain.preset = wanted.preset
     with _filling(stored):
         for name in _CHAIN_FIELDS:
-            setattr(stored.chain, name, getattr(wanted, name))
+            # What the switch says where the model decides is kept for the next model.
+            if name != "dynamics" or wanted.dynamics:
+                setattr(stored.chain, name, getattr(wanted, name))
 
 
 def settings_to_json(settings: TakeSettings) -> dict:
@@ -345,6 +349,25 @@ def parametric_head(head: bpy.types.Object) -> ParametricHead:
     if head_object.hash_of(head) != default.hash:
         raise EiferError(f"'{head.name}' was made from another version of the default head; add a new head.")
     return default
+
+
+@lru_cache(maxsize=4)
+def _metadata_version(path: str, _modified: int) -> mapping.ModelMetadata | None:
+    try:
+        return mapping.read_metadata(path or None)
+    except EiferError:
+        return None
+
+
+def dynamics_inside(scene: bpy.types.Scene) -> bool:
+    """Whether the panel's model contains delay and dynamics; a file that is no model does not."""
+    path = scene.eifer.animation.model
+    full = bpy.path.abspath(path) if path else ""
+    try:
+        metadata = _metadata_version(full, os.stat(full).st_mtime_ns if full else 0)
+    except OSError:
+        return False
+    return metadata is not None and metadata.dynamics == "inside"
 
 
 @lru_cache(maxsize=4)
@@ -402,3 +425,4 @@ def unregister() -> None:
     sources.drop()
     calibrations.drop()
     _model_version.cache_clear()
+    _metadata_version.cache_clear()

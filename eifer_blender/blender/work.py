@@ -109,12 +109,14 @@ def remap_work(scene: bpy.types.Scene) -> BakeWork:
     model = session.model_for(animation.model, geometry.hash)
     gain, smoothing = animation.gain, animation.smoothing_ms
     used = calibrations.choice(head).load()
+    misfits = mapping.check_chain(model, session.settings_from_json(stamp["settings"]).chain)
     settings = stamp["settings"] | {"gain": gain, "smoothing_ms": smoothing}
     new = stamp | {"settings": settings, "model": _model_stamp(model, animation.model)}
 
     def compute(progress: Progress) -> Computed:
         made = pipeline.express_take(activation, model, gain, smoothing, progress, used)
-        return _reduced(dataclasses.replace(made, marks=marks), geometry, stamp["tolerance_mm"], progress)
+        made = dataclasses.replace(made, marks=marks, notes=(*misfits, *made.notes))
+        return _reduced(made, geometry, stamp["tolerance_mm"], progress)
 
     options = {"name": take.name, "start_frame": stamp["start_frame"], "stamp": new}
     return BakeWork(head, compute, options | {"replace": head.eifer.active_take})
@@ -152,6 +154,7 @@ class _Work:
             progress(0.05, "Reading the recording")
             recording = sources.read(self.file, self.options)
             settings = self.settings(recording)
+            settings = dataclasses.replace(settings, chain=mapping.fitting(model.metadata, settings.chain))
             stamp["sha256"], stamp["settings"] = recording.sha256, session.settings_to_json(settings)
             process = sources.processor(self.file, self.options)
             take = pipeline.make_take(recording, settings, model, progress, process, self.calibration)

@@ -1,7 +1,7 @@
 """ONNX models that map muscle activity to expression parameters and back."""
 
 from .calibration import Calibration, calibrated_expression
-from .chain import check_chain, settings_for
+from .chain import check_chain, fitting, settings_for
 from .metadata import EMG2EXP, EXP2EMG, ModelMetadata
 from .model import (
     Activity,
@@ -25,6 +25,7 @@ __all__ = [
     "check_chain",
     "emg_to_expression",
     "expression_to_emg",
+    "fitting",
     "load_model",
     "read_metadata",
     "settings_for",

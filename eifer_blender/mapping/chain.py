@@ -17,6 +17,11 @@ def settings_for(model: MappingModel) -> ChainSettings:
     return replace(_base(metadata), window_ms=metadata.window_ms, dynamics=metadata.dynamics == "outside")
 
 
+def fitting(metadata: ModelMetadata, settings: ChainSettings) -> ChainSettings:
+    """The settings, but without delay and dynamics where the model contains them."""
+    return settings.without_dynamics() if metadata.dynamics == "inside" else settings
+
+
 def check_chain(model: MappingModel, settings: ChainSettings) -> list[str]:
     """Sentences about where the chain's settings do not fit the model; empty if all fits."""
     metadata = model.metadata
@@ -34,13 +39,13 @@ def check_chain(model: MappingModel, settings: ChainSettings) -> list[str]:
         )
     if settings.dynamics and not wanted.dynamics:
         sentences.append(
-            f"The model '{metadata.id}' contains the delay from muscle to movement; "
-            "switch the chain's delay and dynamics off, or the face lags twice."
+            f"The model '{metadata.id}' contains the delay from muscle to movement, but the activity was "
+            "delayed before, so the face lags twice; bake the recording again."
         )
     if wanted.dynamics and not settings.dynamics:
         sentences.append(
             f"The model '{metadata.id}' does not contain the delay from muscle to movement; "
-            "switch the chain's delay and dynamics on, or the face moves too early."
+            "switch muscle dynamics on, or the face moves too early."
         )
     return sentences
 
