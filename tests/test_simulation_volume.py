@@ -133,3 +133,11 @@ def test_a_potential_falls_with_the_square_and_its_difference_with_the_cube(head
     pair = np.array([[[0, e + 0.0055, 0], [0, e - 0.0055, 0]] for e in (0.6, 1.2)]) + place(head, "forehead")
     difference = volume.leak(pair, head)[:, source]
     assert 7 < difference[0] / difference[1] < 9
+
+
+def test_sources_of_both_sides_leak_alike():
+    share = volume.session_leak()
+    sided = [i for i, name in enumerate(SOURCES) if name[-2:] in ("_l", "_r")]
+    other = [SOURCES.index(SOURCES[i][:-1] + {"l": "r", "r": "l"}[SOURCES[i][-1]]) for i in sided]
+    np.testing.assert_allclose(share[:, sided], share[OTHER_SIDE][:, other], atol=0.02)
+    assert share[CHANNELS.index("lateral_frontalis_l"), SOURCES.index("levator_palpebrae_l")] > 0.02

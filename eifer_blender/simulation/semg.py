@@ -37,7 +37,7 @@ _INTERVAL_VARIATION = 0.25  # coefficient of variation of the intervals between 
 _WIDTHS_S = (1.1e-3, 2.6e-3)  # of units' potentials, shallow and deep ones
 
 _INNER_RATE = 2000.0  # Hz at least at which potentials are laid down
-_PHASES = 8  # of a potential between two samples of the inner rate
+_PHASES = 4  # of a potential between two samples of the inner rate; others are mixed from the nearest two
 _CONTROL_RATE = 250.0  # Hz at which the drive is looked at
 _NOISE_BAND_HZ = 500.0  # noise is given as RMS up to here
 _HARMONICS = ((1, 1.0), (2, 0.06), (3, 0.22), (5, 0.10), (7, 0.04))  # of the mains: multiple, amplitude
@@ -200,7 +200,7 @@ def _firings(rates: np.ndarray, step_s: float, rng: np.random.Generator) -> tupl
 
 
 def _potentials(size: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """float32 [units, phases, taps]: the units' potentials, shifted by parts of a sample.
+    """float32 [units, phases + 1, taps]: the units' potentials, shifted by parts of a sample.
 
     Hermite functions of the first and second order mixed at random: the shapes that surface electrodes see.
     Deep units are wider and weaker than shallow ones.
@@ -208,7 +208,7 @@ def _potentials(size: np.ndarray, rate: float, rng: np.random.Generator) -> np.n
     width = rng.uniform(*_WIDTHS_S, len(size))[:, None, None]
     turn = rng.uniform(0, 2 * np.pi, len(size))[:, None, None]
     reach = math.ceil(4.5 * _WIDTHS_S[1] * rate)
-    seconds = (np.arange(-reach, reach + 1) - np.arange(_PHASES)[:, None] / _PHASES) / rate
+    seconds = (np.arange(-reach, reach + 1) - np.arange(_PHASES + 1)[:, None] / _PHASES) / rate
     x = seconds / width
     bell = np.exp(-(x**2) / 2)
     shape = np.cos(turn) * (1 - x**2) * bell + np.sin(turn) * x * bell
@@ -230,16 +230,19 @@ def _laid_down(
     """float32 [POINTS, samples]: the potential of every firing at its (fractional) sample."""
     taps = potentials.shape[2]
     margin = taps // 2
-    ticks = np.rint(at * _PHASES).astype(np.int64)
+    # Mixing phases, not rounding to one, keeps a signal the same where a transform or a power is rounded
+    # differently, as it is from one NumPy to the next.
+    ticks = np.floor(at * _PHASES).astype(np.int64)
+    late = (at * _PHASES - ticks).astype(np.float32)[:, None]
     whole, phase = ticks // _PHASES, ticks % _PHASES
     length = samples + 2 * margin + 1
     waves = np.empty((POINTS, length), np.float32)
     for point in range(POINTS):
         mine = place[unit] == point
         index = whole[mine, None] + np.arange(taps)
-        waves[point] = np.bincount(index.ravel(), potentials[unit[mine], phase[mine]].ravel(), length)[
-            :length
-        ]
+        of, now, share = unit[mine], phase[mine], late[mine]
+        values = (1 - share) * potentials[of, now] + share * potentials[of, now + 1]
+        waves[point] = np.bincount(index.ravel(), values.ravel(), length)[:length]
     return waves[:, margin : margin + samples]
 
 
