@@ -374,7 +374,12 @@ def test_labels_that_do_not_fit_are_left_out_with_a_sentence(model, metric):
     material = examples.Material(activation=activation_of(values), marks=wrong)
     made_, notes = examples.calibrate(model, material, metric)
     assert [group.name for group in made_.groups] == ["happy"]
-    assert len(notes) == 2 and "Nothing happens" in notes[0] + notes[1]
+    assert len(notes) == 2 and all("Nothing happens where the marks say" in note for note in notes)
+    values = values + 0.25 * MOVEMENTS["Depress-Lip"] * (values[:, :1] > 0)  # beside a raised brow
+    material = examples.Material(activation=activation_of(values), marks=wrong[:2])
+    made_, notes = examples.calibrate(model, material, metric)
+    assert [group.name for group in made_.groups] == ["happy"]
+    assert notes == ["What the marks call Depress-Lip does not look like it; it is left out."]
     with pytest.raises(EiferError, match="nothing to calibrate from"):
         examples.calibrate(model, replace(material, marks=()), metric)
 

@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tolerance", type=float, metavar="MM", help="as few keys as this error allows")
     parser.add_argument("--preset", choices=("Animation", "MMM"), default="Animation", help="signal chain")
     parser.add_argument("--model", type=Path, help="EMG2Exp model; without it, the bundled one")
+    parser.add_argument("--calibration", type=Path, help="calibration saved in the panel, of the same model")
     parser.add_argument("--rate", type=float, help="samples per second, if the file does not say it")
     parser.add_argument("--names", help="names of the columns, separated by commas, likewise")
     parser.add_argument(
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         raise EiferError(f"'{args.output}' must end in .blend.")
     import bpy
 
-    from ..blender import bake, register, session, sources, work
+    from ..blender import bake, calibrating, register, session, sources, work
     from ..recordings.marks import extent
 
     if args.marks and (args.begin is not None or args.end is not None):
@@ -87,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
     recording = session.open_into(scene, str(args.recording.resolve()), options)
     _choose_stretch(scene, args, extent(recording))
     _set_up(scene, args)
+    if args.calibration is not None:
+        calibrating.load(scene, str(args.calibration))
     job = work.bake_work(scene, name=args.take)
     take, keys, error = job.compute(lambda share, text: None)
     baked = bake.bake_take(head, take, keys=keys, error_mm=error, **job.options)

@@ -51,6 +51,24 @@ def test_a_second_recording_joins_the_same_head(baked):
     assert takes.is_playing(head, head.eifer.takes[1])
 
 
+def test_a_saved_calibration_is_used(head, recording, sample, tmp_path):
+    bpy.ops.eifer.bake_take()
+    bpy.context.scene.frame_set(156)
+    head.data.shape_keys.key_blocks["exp000"].value += 1.0
+    wanted = head_object.expression_of(head)
+    bpy.ops.eifer.use_pose()
+    bpy.ops.eifer.calibrate()
+    bpy.ops.eifer.save_calibration(filepath=str(tmp_path / "c.json"))
+    options = ("--fps", 24, "--calibration", tmp_path / "c.json")
+    done = bake(sample, "-o", tmp_path / "a.blend", *options)
+    assert done.returncode == 0, done.stderr
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    bpy.context.scene.frame_set(156)
+    assert head_object.expression_of(bpy.context.scene.eifer.head)[0] == pytest.approx(wanted[0], abs=0.3)
+    done = bake(sample, "-o", tmp_path / "b.blend", "--calibration", tmp_path / "none.json")
+    assert done.returncode == 1 and "none.json" in done.stderr and not (tmp_path / "b.blend").exists()
+
+
 def test_nothing_is_overwritten_unasked(baked):
     before = (baked / "a.blend").read_bytes()
     done = bake(model_file("sample_recording.edf"), "-o", baked / "a.blend")
