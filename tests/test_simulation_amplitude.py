@@ -23,7 +23,7 @@ from eifer_blender.simulation.sources import SOURCES
 MAXIMUM = np.array([m.maximum_uv for m in MUSCLES])[MUSCLE_OF_CHANNEL]
 CHAIN = dataclasses.replace(PRESETS["Animation"].without_dynamics(), mains_hz=50.0)
 CLEAN = semg.Settings(mains_uv=0.0, drift_uv=0.0, crosstalk=0.0, snr_db=200.0)
-SECONDS = 30
+SECONDS = 20
 LEVELS = (0.1, 0.3, 1.0)
 
 
@@ -119,7 +119,7 @@ def both_ways(subject, performances):
 
 
 def test_a_session_gives_the_same_envelopes_either_way(subject):
-    performances = session.make_performances(subject, kind="protocol", seconds=60.0, seed=2, protocol=STEADY)
+    performances = session.make_performances(subject, kind="protocol", seconds=43.0, seed=2, protocol=STEADY)
     drawn, made = both_ways(subject, performances)
     ratio = made.mean(0) / drawn.mean(0)
     assert np.median(ratio) == pytest.approx(1.0, abs=0.05) and np.abs(np.log(ratio)).max() < 0.25

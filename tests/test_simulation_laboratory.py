@@ -25,7 +25,7 @@ def subject():
 
 @pytest.fixture(scope="module")
 def performances(subject):
-    return session.make_performances(subject, kind="protocol", seconds=60.0, seed=4)
+    return session.make_performances(subject, kind="protocol", seconds=43.0, seed=4)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def written(tmp_path_factory, subject):
     def write(montage):
         path = folder / f"{montage}.edf"
         if not path.exists():
-            laboratory.write_session(path, subject, kind="protocol", seconds=60.0, seed=4, montage=montage)
+            laboratory.write_session(path, subject, kind="protocol", seconds=43.0, seed=4, montage=montage)
         return path
 
     return write
@@ -112,5 +112,5 @@ def test_a_file_is_not_overwritten_unasked(tmp_path, subject):
     path = tmp_path / "a.edf"
     path.write_bytes(b"mine")
     with pytest.raises(EiferError):
-        laboratory.write_session(path, subject, seconds=20.0)
+        laboratory.write_session(path, subject, kind="free", seconds=20.0)
     assert path.read_bytes() == b"mine"
