@@ -231,7 +231,13 @@ def _results(model: MappingModel, outputs: list[str], feed: dict[str, np.ndarray
 def _at_rate(made: list[np.ndarray], rate: float | None, fps: float, frames: int) -> list[np.ndarray]:
     if rate is None:
         return made
-    return [rates.resample(part, rate, fps, frames) for part in made]
+    unknown = np.float32(np.nan)
+    return [
+        np.full((frames, part.shape[1]), unknown)
+        if np.isnan(part).any()
+        else rates.resample(part, rate, fps, frames)
+        for part in made
+    ]
 
 
 # --- loading --------------------------------------------------------------------------------------
