@@ -25,6 +25,7 @@ LONGEST = 60.0  # seconds that a step may take on a slow machine
 SIDEBAR_PIXELS = 400
 SCREENFULS = 2  # that the sidebar may be long
 UP, DOWN, WHEEL_STEPS = 4, 5, 10  # buttons of the mouse wheel
+HEADER_PIXELS = 27  # from one closed panel to the next
 EDGE_PIXELS = 7  # from the region's left end to where its edge can be grabbed
 
 Steps = Iterator[float]
@@ -111,6 +112,8 @@ def click(operator: str, *, across: float = 0.5) -> Steps:
     """Click the button of an operator in the sidebar; `across` is where to look, 0 left to 1 right."""
     where = sidebar()
     x = where.x + across * (where.width - 20)
+    rest_mouse()  # or Blender still names the button that was clicked last
+    yield TICK
     for _ in range(SCREENFULS):
         for y in range(where.y + where.height - 12, where.y, -9):
             xdotool("mousemove", *point(x, y))
@@ -215,6 +218,7 @@ def session() -> Steps:
     yield from preview()
     yield from cancel_bake()
     yield from bake()
+    yield from calibrate()
     yield from play()
     yield from trials()
     yield from disable()
@@ -288,6 +292,39 @@ def bake() -> Steps:
     yield from screenshot("6_baked")
 
 
+def calibrate() -> Steps:
+    """Move sliders at two moments, say that the face shall look like that, and map the take again."""
+    scene, blocks = bpy.context.scene, head().data.shape_keys.key_blocks
+    stored = head().eifer.calibration
+    yield from open_panel_below("eifer.preview", further=1)
+    for number, frame in enumerate(strongest_frames(2)):
+        scene.frame_set(frame)
+        blocks["exp000"].value += 1.0
+        blocks["exp002"].value -= 0.8
+        yield 1.0
+        yield from click("eifer.use_pose", across=0.3)
+        yield from wait_for(lambda count=number + 1: len(stored.poses) == count, "the pose is listed")
+    changed = key_values()
+    yield from click("eifer.calibrate")
+    yield from wait_for(lambda: stored.data, "the head is calibrated")
+    viewport().tag_redraw()  # a panel that grew shows all of itself at the second drawing
+    yield 1.0
+    yield from screenshot("6_calibration")
+    yield from click("eifer.remap_take")
+    yield from wait_for(lambda: takes_calibrated(), "the take is mapped again")
+    scene.frame_set(1)
+    scene.frame_set(frame)
+    if max(abs(a - b) for a, b in zip(key_values(), changed, strict=True)) > 0.5:
+        raise AssertionError("the calibrated take does not look like the pose")
+    yield from screenshot("6_calibrated")
+    yield from open_panel_below("eifer.preview", further=1)  # closes it again
+
+
+def takes_calibrated() -> bool:
+    """Whether the take's actions keep a calibration."""
+    return any("eifer_calibration" in action for action in bpy.data.actions)
+
+
 def play() -> Steps:
     """Play with the space bar, then scrub."""
     rest_mouse()
@@ -320,8 +357,8 @@ def trials() -> Steps:
     yield from screenshot("9_trials")
 
 
-def open_panel_below(operator: str) -> Steps:
-    """Click the header of the panel that follows the last button of another one."""
+def open_panel_below(operator: str, further: int = 0) -> Steps:
+    """Click the header of the panel that follows the last button of another one, or of one further below."""
     where = sidebar()
     x = where.x + 0.15 * (where.width - 20)
     height = 0
@@ -332,7 +369,7 @@ def open_panel_below(operator: str) -> Steps:
             height = y
         elif height:
             break
-    xdotool("mousemove", *point(x, height - 30))
+    xdotool("mousemove", *point(x, height - 30 - further * HEADER_PIXELS))
     yield TICK
     xdotool("click", 1)
     yield 1.0
