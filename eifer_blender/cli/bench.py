@@ -16,7 +16,8 @@ import numpy as np
 
 from . import environments
 
-FRAMES = 18_000  # ten minutes at 30 frames per second
+FPS = 30.0  # the bundled models' own
+FRAMES = 18_000  # ten minutes
 CURVES = 61
 PEER_FRAMES = 500
 PREVIEW_FRAMES = 300
@@ -124,7 +125,7 @@ def _head_row() -> Row:
 
 def _long_activation(frames: int) -> tuple[np.ndarray, np.ndarray]:
     """The sample recording's activation, repeated to a length."""
-    activation = _sample_activation()
+    activation = _sample_activation(_chain())
     tiles = -(-frames // len(activation.values))
     return (
         np.tile(activation.values, (tiles, 1))[:frames],
@@ -132,13 +133,19 @@ def _long_activation(frames: int) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def _sample_activation() -> object:
-    from .. import pipeline, recordings, signals
+def _chain() -> object:
+    """The signal chain of the bundled model."""
+    from .. import mapping
+
+    return mapping.settings_for(mapping.load_model())
+
+
+def _sample_activation(chain: object) -> object:
+    from .. import pipeline, recordings
     from ..assets import model_file
 
     recording = recordings.open_recording(model_file("sample_recording.edf"))
-    settings = pipeline.TakeSettings(chain=signals.PRESETS["Animation"], fps=30.0)
-    return pipeline.process_recording(recording, settings)
+    return pipeline.process_recording(recording, pipeline.TakeSettings(chain=chain, fps=FPS))
 
 
 def _long_take(frames: int) -> object:
@@ -147,20 +154,32 @@ def _long_take(frames: int) -> object:
     from .. import mapping, pipeline
 
     values, present = _long_activation(frames)
-    activation = replace(_sample_activation(), values=values, present=present, envelope_uv=values)
+    activation = replace(_sample_activation(_chain()), values=values, present=present, envelope_uv=values)
     return pipeline.express_take(activation, mapping.load_model(), 1.0, 0.0)
 
 
 def _mapping_rows() -> list[Row]:
     from .. import mapping
 
+    chain = _chain()
+    processed = best(lambda: _sample_activation(chain))
     values, present = _long_activation(FRAMES)
-    model = mapping.load_model()
-    mapped = best(lambda: mapping.emg_to_expression(model, values, present, 30.0))
-    chain = best(_sample_activation)
+    to_face, to_activity = (mapping.load_model(kind=kind) for kind in (mapping.EMG2EXP, mapping.EXP2EMG))
+    seen = to_face.metadata.before + 1 + to_face.metadata.after
+    mapped, other_rate = (
+        best(lambda fps=fps: mapping.emg_to_expression(to_face, values, present, fps)) for fps in (FPS, 24.0)
+    )
+    faces = mapping.emg_to_expression(to_face, values, present, FPS).values
+    back = best(lambda: mapping.expression_to_emg(to_activity, faces, FPS))
     return [
-        Row("Read and process the sample recording", _ms(chain), "22 channels of raw sEMG"),
-        Row(f"Map {FRAMES} frames", _ms(mapped), "EMG2Exp, whole take in one call"),
+        Row("Read and process the sample recording", _ms(processed), "22 channels of raw sEMG"),
+        Row(
+            f"Map {FRAMES} frames",
+            _ms(mapped),
+            f"EMG2Exp, {seen} frames seen for each, with uncertainty and features; one thread",
+        ),
+        Row("The same for a scene of 24 fps", _ms(other_rate), "to the model's 30 fps and back"),
+        Row(f"Map {FRAMES} frames back", _ms(back), "Exp2EMG, with uncertainty; one thread"),
     ]
 
 
