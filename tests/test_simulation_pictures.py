@@ -9,7 +9,7 @@ pytest.importorskip("PIL")
 
 from PIL import Image
 
-from eifer_blender.cli import simulated
+from eifer_blender.cli import simulated_pictures
 from eifer_blender.cli.strips import BACKGROUND, LEFT
 
 ROWS = ("zygomaticus_l", "masseter_l")
@@ -17,7 +17,7 @@ ROWS = ("zygomaticus_l", "masseter_l")
 
 @pytest.fixture(scope="module")
 def take():
-    return simulated.simulate_take("protocol", ("Smile-Open", "Forehead"), seconds=50.0, faces=1)
+    return simulated_pictures.simulate_take("protocol", ("Smile-Open", "Forehead"), seconds=50.0, faces=1)
 
 
 def coloured(picture, colour):
@@ -33,7 +33,7 @@ def test_a_take_holds_the_chosen_tasks_and_a_face_of_each(take):
 
 def test_traces_are_drawn_where_muscles_contract(take):
     faces = [Image.new("RGB", (50, 50), (90, 120, 200))] * 2
-    picture = simulated.draw_take(take, ROWS, faces, "Title")
+    picture = simulated_pictures.draw_take(take, ROWS, faces, "Title")
     zygomaticus = coloured(picture, LEFT)[-(2 * 66 + 62) :][:66, 190:1560]
     zygomaticus[25:41] = False  # what reaches further than rest
     smile, rest = np.split(zygomaticus, 2, axis=1)
@@ -42,7 +42,7 @@ def test_traces_are_drawn_where_muscles_contract(take):
 
 
 def test_single_signals_fill_their_sheet(take):
-    picture = simulated.draw_signals(take)
+    picture = simulated_pictures.draw_signals(take)
     ink = ~coloured(picture, BACKGROUND)
     for part in (ink[40:340, :1000], ink[40:340, 1050:], ink[400:, :1000], ink[400:, 1050:]):
         assert 0.01 < part.mean() < 0.5

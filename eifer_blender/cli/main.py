@@ -115,10 +115,10 @@ def _sheet_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _sheet(args: argparse.Namespace) -> int:
-    from . import sheet, simulated
+    from . import sheet, simulated_pictures
 
     if args.simulated:
-        written = simulated.write_pictures(args.simulated)
+        written = simulated_pictures.write_pictures(args.simulated)
     else:
         sheet.make_sheet(args.output)
         written = [args.output]
