@@ -13,7 +13,7 @@ from eifer_blender.assets import model_file
 from eifer_blender.electrodes import SITES
 from eifer_blender.errors import EiferError
 from eifer_blender.muscles import CHANNEL_COUNT, CHANNELS, MUSCLE_OF_CHANNEL, MUSCLES, OTHER_SIDE
-from eifer_blender.simulation import generator, plans, sample, semg
+from eifer_blender.simulation import plans, sample, semg
 from eifer_blender.simulation.sources import SOURCES
 
 QUIET = semg.Settings(crosstalk=0.0, mains_uv=0.0, drift_uv=0.0)
@@ -219,44 +219,3 @@ def test_annotations_cover_the_sample_without_overlap():
     for one, two in pairwise(notes):
         assert one.onset + one.duration <= two.onset + 1e-6
     assert {n.text for n in notes} <= set(movements.MOVEMENTS)
-
-
-# --- training frames ------------------------------------------------------------------------------
-
-
-def face(muscles):
-    return muscles[:, :3] * 2
-
-
-def test_frames_are_repeatable_and_bounded():
-    first, second = (generator.make_frames(2001, 5, face) for _ in range(2))
-    for name in ("activation", "present", "muscles", "expression"):
-        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
-    assert first.activation.shape == (2001, CHANNEL_COUNT) and first.activation.dtype == np.float32
-    assert first.activation.min() >= 0 and first.activation.max() <= 1
-    assert not first.activation[~first.present].any()
-    np.testing.assert_array_equal(first.expression, face(first.muscles))
-
-
-def test_every_second_frame_is_the_mirror_image():
-    frames = generator.make_frames(1000, 6, face)
-    for name in ("activation", "present", "muscles"):
-        values = getattr(frames, name)
-        np.testing.assert_array_equal(values[1::2], values[0::2][:, OTHER_SIDE])
-
-
-def test_frames_hold_single_muscles_and_lost_electrodes():
-    frames = generator.make_frames(20_000, 7, face)
-    active = (frames.muscles > 0.05).sum(1)
-    assert (active == 1).mean() > 0.02 and (active > 8).mean() > 0.2
-    count = frames.present.sum(1)
-    assert 0.4 < (count == CHANNEL_COUNT).mean() < 0.7 and (count < 8).mean() > 0.03
-    assert generator.make_frames(100, 7, face, complete=True).present.all()
-
-
-def test_measured_activity_stays_close_to_the_muscles():
-    frames = generator.make_frames(5000, 8, face, complete=True)
-    gap = frames.activation - frames.muscles
-    assert np.abs(gap).mean() < 0.05 and (
-        np.corrcoef(frames.activation.ravel(), frames.muscles.ravel())[0, 1] > 0.95
-    )

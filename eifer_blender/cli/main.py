@@ -126,6 +126,18 @@ def _sheet(args: argparse.Namespace) -> int:
     return 0
 
 
+def _simulate_arguments(parser: argparse.ArgumentParser) -> None:
+    from . import simulate
+
+    simulate.add_arguments(parser)
+
+
+def _simulate(args: argparse.Namespace) -> int:
+    from . import simulate
+
+    return simulate.run(args)
+
+
 def _train_arguments(parser: argparse.ArgumentParser) -> None:
     from ..training.command import add_arguments
 
@@ -136,6 +148,18 @@ def _train(args: argparse.Namespace) -> int:
     from ..training.command import run
 
     return run(args)
+
+
+def _export_arguments(parser: argparse.ArgumentParser) -> None:
+    from ..training.command import add_export_arguments
+
+    add_export_arguments(parser)
+
+
+def _export(args: argparse.Namespace) -> int:
+    from ..training.command import run_export
+
+    return run_export(args)
 
 
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -235,7 +259,12 @@ COMMANDS = (
     Command("bench", "Time the jobs people wait for and print a table.", _no_arguments, _bench),
     Command("sheet", "Render the neutral face, movements and emotions of the default head to one picture.",
             _sheet_arguments, _sheet),
-    Command("train", "Train the EMG2Exp model on simulated recordings.", _train_arguments, _train, "train"),
+    Command("simulate", "Write simulated people: a data set to train on, or raw recordings to open.",
+            _simulate_arguments, _simulate),
+    Command("train", "Train a model on a data set, or on a simulated population.",
+            _train_arguments, _train, "train"),
+    Command("export", "Write the model of a finished training's checkpoint again.",
+            _export_arguments, _export, "train"),
     Command("evaluate", "Score a pair of models on subjects never trained on; tables, cards.",
             _evaluate_arguments, _evaluate, "train"),
     Command("head", "Build the default head from its source data.", _head_arguments, _head),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..spaces import DEFAULT_SPACE, EXPRESSION, EXPRESSION_COUNT, EYELIDS
+from ..spaces import DEFAULT_SPACE, EXPRESSION, EXPRESSION_COUNT, EYELIDS, JAW
 from .head import ParametricHead
 
 MEDIAL_LIMITS = (0.014, 0.034)  # metres from the midline: wholly medial, wholly lateral
@@ -55,3 +55,19 @@ def solve_expression(
     params[:, EXPRESSION] = np.linalg.solve(free, rest.T).T
     params[:, EYELIDS] = closed
     return params
+
+
+def mirror_matrix(head: ParametricHead) -> np.ndarray:
+    """float32 [55, 55] matrix M: the expression `x @ M` is `x` with left and right exchanged.
+
+    Least squares over the skin for the coefficients; lids change places, the jaw turns the other way.
+    """
+    skin = head.regions["skin"]
+    basis = head.expression[:, skin].reshape(EXPRESSION_COUNT, -1).astype(np.float64)
+    mirrored = head.expression[:, head.mirror][:, skin] * [-1.0, 1.0, 1.0]
+    matrix = np.zeros((DEFAULT_SPACE.size, DEFAULT_SPACE.size), np.float32)
+    solved = np.linalg.lstsq(basis.T, mirrored.reshape(EXPRESSION_COUNT, -1).T, rcond=None)[0]
+    matrix[EXPRESSION, EXPRESSION] = solved.T
+    matrix[EYELIDS, EYELIDS] = [[0, 1], [1, 0]]
+    matrix[JAW, JAW] = np.diag([1, -1, -1])
+    return matrix

@@ -1,45 +1,101 @@
-"""The command that trains the bundled EMG2Exp model and writes it with its card."""
+"""The commands `train` and `export`."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import EiferError
 
+KINDS = ("emg2exp", "exp2emg")
+STEPS = {"emg2exp": 30_000, "exp2emg": 8_000}
+"""Training steps of the bundled models."""
+
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Options of the command."""
+    """Options of `train`."""
+    parser.add_argument("kind", choices=KINDS, help="muscle activity to expression, or the way back")
+    parser.add_argument("output", nargs="?", type=Path, help="the .onnx file to write (out/KIND.onnx)")
     parser.add_argument(
-        "output",
-        nargs="?",
+        "--data",
         type=Path,
-        default=Path("out/emg2exp.onnx"),
-        help="the .onnx file to write, its card goes beside it as .md (out/emg2exp.onnx)",
+        metavar="FOLDER",
+        help="data set in the layout of MMM; without it a simulated population",
     )
-    parser.add_argument("--seed", type=int, default=1, help="another seed gives other data and weights")
     parser.add_argument(
-        "--steps", type=int, default=6000, help="training steps; 6000 take less than a minute"
+        "--method", help="whose expression parameters: EIFER, SMIRK, DECA, ... (the only one)"
     )
-    parser.add_argument("--frames", type=int, default=240_000, help="simulated frames to train on")
+    parser.add_argument(
+        "--split",
+        default="auto",
+        choices=("auto", "subject", "block", "task", "clip"),
+        help="what is kept apart for validation (auto: subjects, or blocks of a single subject)",
+    )
+    parser.add_argument("--causal", action="store_true", help="see no later frames, for live use")
+    parser.add_argument("--seed", type=int, default=1, help="another seed gives other weights")
+    parser.add_argument("--steps", type=int, help="training steps (30000 and 8000)")
+    parser.add_argument("--resume", action="store_true", help="go on where an interrupted training stopped")
     parser.add_argument("--replace", action="store_true", help="overwrite existing files")
 
 
 def run(args: Namespace) -> int:
-    """Train a model and write it. Returns 0.
+    """Train a model and write it, with its checkpoint and log beside it. Returns 0.
 
-    Raises EiferError if a file is in the way, a package is missing or the export fails its check.
+    Raises EiferError if a file is in the way, a package is missing or the data cannot be used.
     """
-    for path in (args.output, args.output.with_suffix(".md")):
-        if path.exists() and not args.replace:
-            raise EiferError(f"'{path}' exists already; choose another name or add --replace.")
-    try:
-        from .emg2exp import TrainingSettings
+    output = args.output or Path(f"out/{args.kind}.onnx")
+    if output.suffix != ".onnx":
+        raise EiferError(f"The model is an ONNX file; call it '{output.with_suffix('.onnx').name}'.")
+    if output.exists() and not (args.replace or args.resume):
+        raise EiferError(f"'{output}' exists already; choose another name or add --replace.")
+    if args.steps is not None and args.steps < 1:
+        raise EiferError("Training needs at least one step.")
+    with _packages():
         from .job import train_model
+
+        train_model(
+            output,
+            args.kind,
+            data=args.data,
+            method=args.method,
+            split_by=args.split,
+            causal=args.causal,
+            seed=args.seed,
+            steps=args.steps or STEPS[args.kind],
+            resume=args.resume,
+        )
+    return 0
+
+
+def add_export_arguments(parser: ArgumentParser) -> None:
+    """Options of `export`."""
+    parser.add_argument("checkpoint", type=Path, help="the .pt file that a training left")
+    parser.add_argument("output", type=Path, help="the .onnx file to write")
+    parser.add_argument("--replace", action="store_true", help="overwrite an existing file")
+
+
+def run_export(args: Namespace) -> int:
+    """Write the model of a finished training's checkpoint again. Returns 0.
+
+    Raises EiferError if a file is in the way or the checkpoint cannot be used.
+    """
+    if args.output.exists() and not args.replace:
+        raise EiferError(f"'{args.output}' exists already; choose another name or add --replace.")
+    with _packages():
+        from .job import export_checkpoint
+
+        export_checkpoint(args.checkpoint, args.output)
+    return 0
+
+
+@contextmanager
+def _packages() -> Iterator[None]:
+    """A missing package as one sentence."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise EiferError(
             f"Training needs the Python package '{error.name}'; use the training environment."
         ) from None
-
-    train_model(args.output, TrainingSettings(seed=args.seed, steps=args.steps, frames=args.frames))
-    return 0

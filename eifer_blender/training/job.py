@@ -1,135 +1,234 @@
-"""The whole job: from the default head to a model file with its card."""
+"""Whole jobs: from a data set to a model file, and from a checkpoint to a model file."""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import EiferError
 from ..heads.default import load_default_head
-from ..heads.head import ParametricHead
 from ..heads.metric import vertex_metric
+from ..heads.shapes import mirror_matrix
 from ..mapping import onnx_file
-from ..mapping.metadata import EMG2EXP, ModelMetadata
+from ..mapping.metadata import EMG2EXP, EXP2EMG, ModelMetadata
 from ..muscles import CHANNELS
-from ..simulation.generator import Face, make_frames
-from ..simulation.muscle_face import expression_of_muscles
-from ..spaces import DEFAULT_SPACE
-from . import evaluation
-from .card import model_card
-from .emg2exp import Ridge, TrainingSettings, predict, train
-from .network import Emg2Exp, to_onnx
+from . import finish, losses
+from .data import Data, read_data, simulated_folder
+from .export import to_onnx
+from .fit import Settings, Space, Trainer, fit, load_checkpoint, save_checkpoint, settings_of
+from .log import Log
+from .material import Material
+from .network import output_limits
 
-VERSION = "1"
-_HELD_OUT_SEED = 1_000_003  # added to the seed: frames that training has not seen
-_RIDGE_FRAMES = 40_000
+VERSION = "2"
+_HIDDEN = {EMG2EXP: (256, 256), EXP2EMG: (128, 128)}  # larger ones learn the noise of envelopes
+_CONTEXT = 12  # frames before and after
+_CAUSAL = 20  # frames before, where none after may be seen
 _MAXIMUM_EXPORT_ERROR = 1e-4
+_HIDDEN_RHO = 0.5  # a channel that correlates less with its estimate is one that a face does not tell
+_LEAST_SPREAD = 1e-2
 
 
-def train_model(output: Path, settings: TrainingSettings) -> None:
-    """Train, export, check the export, evaluate, write model and card (replacing existing files).
+def train_model(
+    output: Path,
+    kind: str,
+    *,
+    data: Path | None,
+    method: str | None,
+    split_by: str,
+    causal: bool,
+    seed: int,
+    steps: int,
+    resume: bool,
+) -> None:
+    """Read or simulate the data, train, correct the bands, export, check the export, write the model.
 
-    Raises EiferError if the export does not match the network.
+    A checkpoint (.pt) and a log (.csv, .svg) lie beside the model. Raises EiferError if the data cannot be
+    used, the checkpoint does not fit or the export is not the network.
     """
-    head = load_default_head()
-    face = _face(head)
-    result = train(face, vertex_metric(head), settings)
-    print(f"Trained in {result.seconds:.0f} s.")
-    metadata = _metadata(head, settings)
-    data = to_onnx(result.network, metadata)
-    _check_export(data, result.network, face, settings)
-    scores = _evaluate(head, face, result.network, settings)
-    card = model_card(
-        metadata,
-        settings,
-        scores,
-        weights=sum(p.numel() for p in result.network.parameters()),
-        held_out=evaluation.HELD_OUT,
-        seconds=result.seconds,
-        versions=_versions(),
+    simulated = data is None
+    folder = simulated_folder(seed) if data is None else data
+    found = read_data(folder, method, split_by, seed)
+    for note in found.notes:
+        print(note)
+    print(f"{len(found.train)} frames to train on, {len(found.validation)} for validation.")
+    settings = Settings(
+        kind,
+        seed=seed,
+        steps=steps,
+        before=_CAUSAL if causal else _CONTEXT,
+        after=0 if causal else _CONTEXT,
+        hidden=_HIDDEN[kind],
     )
-    card_path = output.with_suffix(".md")
-    _write(output, data)
-    _write(card_path, card.encode("utf-8"))
-    print(f"Wrote {output} ({len(data) / 1024:.0f} KiB) and {card_path}")
+    trainer = Trainer(settings, _space(found))
+    path, log = output.with_suffix(".pt"), Log(output.with_suffix(".csv"))
+    if resume and path.exists():
+        trainer.restore(load_checkpoint(path))
+        print(f"Going on at step {trainer.step}.")
+    log.begin(trainer.step)
+    fit(trainer, found.train, found.validation, log, lambda state: save_checkpoint(path, state))
+    log.plot()
+    if kind == EXP2EMG:
+        finish.fit_floor(trainer, found.validation)
+    finish.fit_bands(trainer, found.validation)
+    command = _command(kind, output, None if simulated else data, method, causal, seed, steps)
+    features = None
+    if kind == EMG2EXP:
+        metric = finish.error_metric(trainer, vertex_metric(load_default_head()) if found.has_head else None)
+        features = finish.calibration_features(trainer, found.train, metric)
+    metadata = _metadata(trainer, found, command)
+    state = trainer.state() | {"metadata": _plain(metadata), "features": _tensor(features)}
+    save_checkpoint(path, state)
+    _write_model(output, trainer, metadata, features)
 
 
-def _face(head: ParametricHead) -> Face:
-    return lambda muscles: expression_of_muscles(head, muscles)
+def export_checkpoint(checkpoint: Path, output: Path) -> None:
+    """Write the model of a finished training again.
+
+    Raises EiferError if the file is not the checkpoint of a finished training.
+    """
+    state = load_checkpoint(checkpoint)
+    if "metadata" not in state:
+        raise EiferError(
+            f"'{checkpoint.name}' is from a training that has not ended; finish it with --resume."
+        )
+    names = tuple(state["names"])
+    space = Space(names, np.eye(len(names), dtype=np.float32)[None], state["spread"].numpy(), None)
+    trainer = Trainer(settings_of(state), space)
+    trainer.restore({k: v for k, v in state.items() if k not in ("metadata", "features")})
+    features = None if state["features"] is None else state["features"].numpy()
+    _write_model(output, trainer, _metadata_of(state["metadata"]), features)
 
 
-def _metadata(head: ParametricHead, settings: TrainingSettings) -> ModelMetadata:
+def _space(data: Data) -> Space:
+    """What the loss needs to know."""
+    expression = data.train.expression
+    spread = np.maximum(expression.std(0, dtype=np.float64), _LEAST_SPREAD).astype(np.float32)
+    if not data.has_head:
+        return Space(data.space.names, losses.spread_metric(expression), spread, None)
+    head = load_default_head()
+    return Space(data.space.names, losses.region_metrics(head, expression), spread, mirror_matrix(head))
+
+
+def _metadata(trainer: Trainer, data: Data, command: str) -> ModelMetadata:
+    settings = trainer.settings
+    head = load_default_head()
+    name = "default" if data.has_head else data.method.lower()
+    causal = "-causal" if settings.after == 0 else ""
     return ModelMetadata(
-        kind=EMG2EXP,
-        id="emg2exp-default",
+        kind=settings.kind,
+        id=f"{settings.kind}-{name}{causal}",
         version=VERSION,
         channels=CHANNELS,
-        space=head.space,
-        parameters=DEFAULT_SPACE.names,
-        head=f"the {head.name}" if not head.name.lower().startswith("the ") else head.name,
-        head_hash=head.hash,
+        space=data.space.id,
+        parameters=data.space.names,
+        head=f"the {head.name}" if data.has_head else f"the {data.method} parameters",
+        head_hash=head.hash if data.has_head else "any",
         envelope="rms",
-        window_ms=100.0,
-        preset="Animation",
+        window_ms=data.window_ms,
+        preset=data.preset,
         normalisation="rest_maximum",
-        dynamics="outside",
-        frame_rate=None,
-        training=(
-            f"python3 -m eifer_blender train models/emg2exp.onnx --seed {settings.seed} "
-            f"--steps {settings.steps} --frames {settings.frames}"
-        ),
+        dynamics="inside",
+        frame_rate=data.rate,
+        training=command,
         seed=settings.seed,
-        data=(
-            "Muscle activity and faces come from a table of anatomy and random numbers; no person was "
-            "recorded for it."
-        ),
-        licence="CC0-1.0",
+        data=data.statement,
+        licence=data.licence,
+        before=settings.before,
+        after=settings.after,
+        hidden=_hidden(trainer, data.validation) if settings.kind == EXP2EMG else (),
+        protocol=data.protocol,
     )
 
 
-def _check_export(data: bytes, network: Emg2Exp, face: Face, settings: TrainingSettings) -> None:
-    """The file must give what the network gives, and pass the checks of whoever loads it."""
-    import onnxruntime
+def _hidden(trainer: Trainer, validation: Material) -> tuple[str, ...]:
+    """Channels that a face does not tell: their estimate hardly follows what was measured."""
+    from .scores import spearman
 
+    values = trainer.predict(validation)[0]
+    rho = np.array(
+        [
+            spearman(values[rows], validation.activation[rows])
+            for rows in (validation.subject == s for s in np.unique(validation.subject))
+        ]
+    )
+    known = np.isfinite(rho)
+    mean = np.where(known, rho, 0.0).sum(0) / np.maximum(known.sum(0), 1)
+    return tuple(name for name, value in zip(CHANNELS, mean, strict=True) if value < _HIDDEN_RHO)
+
+
+def _write_model(
+    output: Path, trainer: Trainer, metadata: ModelMetadata, features: np.ndarray | None
+) -> None:
+    data = to_onnx(trainer, metadata, features)
     onnx_file.inspect(data)
-    frames = make_frames(512, settings.seed + _HELD_OUT_SEED, face)
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    feed = {"activation": frames.activation, "present": frames.present.astype(np.float32)}
-    (exported,) = session.run(None, feed)
-    error = float(np.abs(exported - predict(network, frames)).max())
+    error = _export_error(data, trainer, metadata)
     print(f"Largest difference between the network and its ONNX file: {error:.1e}")
     if not error <= _MAXIMUM_EXPORT_ERROR:
         raise EiferError(f"The ONNX file differs from the network by {error:.1e}; it was not written.")
-
-
-def _evaluate(
-    head: ParametricHead, face: Face, network: Emg2Exp, settings: TrainingSettings
-) -> list[evaluation.Score]:
-    print("Evaluating ...")
-    seen = make_frames(_RIDGE_FRAMES, settings.seed, face)
-    ridge = Ridge.fit(seen)
-    mean = seen.expression.mean(0)
-    frames = evaluation.held_out(face, settings.seed + _HELD_OUT_SEED)
-    scores = []
-    for number, (name, masked) in enumerate(evaluation.conditions(frames, settings.seed).items()):
-        predictions = {"network": predict(network, masked), "ridge": ridge.predict(masked)}
-        if number == 0:
-            predictions["mean face"] = np.broadcast_to(mean, masked.expression.shape)
-        scores += [evaluation.score(head, name, method, p, masked) for method, p in predictions.items()]
-    for s in scores:
-        print(f"  {s.condition}, {s.method}: mean {s.mean:.2f} mm, 95 % {s.p95:.2f} mm")
-    return scores
-
-
-def _versions() -> str:
-    from importlib.metadata import version
-
-    return ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "onnx"))
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output.with_name(output.name + ".part")
     temporary.write_bytes(data)
-    temporary.replace(path)
+    temporary.replace(output)
+    print(f"Wrote {output} ({len(data) / 1024:.0f} KiB, SHA-256 {hashlib.sha256(data).hexdigest()[:12]})")
+
+
+def _export_error(data: bytes, trainer: Trainer, metadata: ModelMetadata) -> float:
+    """Largest difference between what the file and what the network give, on random input."""
+    import onnxruntime
+    import torch
+
+    rng = np.random.default_rng(0)
+    count = 300
+    rows = count + metadata.before + metadata.after
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    at = metadata.before + np.arange(count)[:, None] + trainer.offsets
+    if metadata.kind == EMG2EXP:
+        present = (rng.random((count, len(CHANNELS))) < 0.8).astype(np.float32)
+        x = rng.random((rows, len(CHANNELS))).astype(np.float32)
+        found = session.run(["expression", "expression_sd"], {"activation": x, "present": present})
+        given = (torch.from_numpy(x[at]).flatten(1), torch.from_numpy(present))
+    else:
+        x = (rng.standard_normal((rows, len(trainer.space.names))) * trainer.spread.numpy()).astype(
+            np.float32
+        )
+        found = session.run(["activation", "activation_sd"], {"expression": x})
+        given = ((torch.from_numpy(x[at]) / trainer.spread).flatten(1), None)
+    with torch.no_grad():
+        values, log_sd = (
+            t.cpu().numpy()
+            for t in trainer.network(*(None if g is None else g.to(trainer.device) for g in given))
+        )
+    values = (
+        np.clip(values, *output_limits(trainer.space.names))
+        if trainer.forward_way
+        else trainer.above_floor(values)
+    )
+    pairs = ((values, found[0]), (np.exp(log_sd), found[1]))
+    return float(max(np.abs(own - other).max() for own, other in pairs))
+
+
+def _command(
+    kind: str, output: Path, data: Path | None, method: str | None, causal: bool, seed: int, steps: int
+) -> str:
+    more = f" --data {data.name}" if data else ""
+    more += f" --method {method}" if method else ""
+    more += " --causal" if causal else ""
+    return f"python3 -m eifer_blender train {kind} models/{output.name}{more} --seed {seed} --steps {steps}"
+
+
+def _plain(metadata: ModelMetadata) -> dict[str, object]:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(metadata).items()}
+
+
+def _metadata_of(values: dict[str, object]) -> ModelMetadata:
+    return ModelMetadata(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _tensor(array: np.ndarray | None) -> object:
+    import torch
+
+    return None if array is None else torch.from_numpy(array)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..datasets.sessions import normalised
 from ..heads.head import ParametricHead
 from ..heads.metric import vertex_metric
 from ..spaces import DEFAULT_SPACE
@@ -15,7 +16,7 @@ from .methods import Models, calibrated_faces
 from .plan import Plan
 from .surface import GROUPS, REGIONS, Surface, displacements
 from .tables import Table, make_table
-from .takes import Take, normalised
+from .takes import Take
 
 LEAST_MM = 1.0  # directions count in frames in which the region moves so far
 _PIECE_S = 6.0  # a calibration take is cut into groups so long

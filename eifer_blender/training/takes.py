@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from ..muscles import CHANNEL_COUNT
-from ..signals import PRESETS, normalise
+from ..datasets.sessions import normalised
 from ..simulation.amplitude import Electrodes
 from ..simulation.population import Subject
 from ..simulation.session import RATE, Performance, make_performances, record
@@ -54,18 +52,3 @@ def takes_of(material: Material, electrodes: Electrodes) -> tuple[list[Take], li
         Take(c.mode, c.task, a, present, c.expression, c.moving) for c, a in zip(clips, activity, strict=True)
     ]
     return takes[: len(material.first)], takes[len(material.first) :]
-
-
-def normalised(envelopes: Sequence[np.ndarray], rate: float) -> tuple[list[np.ndarray], np.ndarray]:
-    """(activity float32 [n, 22] of each clip, present bool [22]) of one session's envelopes in microvolts."""
-    settings = PRESETS["Animation"]
-    whole = np.concatenate(envelopes)
-    seconds = np.arange(len(whole)) / rate
-    levels = [normalise.measure(whole[:, i], seconds, 1 / rate, settings) for i in range(CHANNEL_COUNT)]
-    scales = normalise.scales(levels, np.ones(CHANNEL_COUNT, bool), settings)
-    values = np.zeros(whole.shape, np.float32)
-    for i, scale in enumerate(scales):
-        if scale is not None:
-            values[:, i] = normalise.apply(scale, whole[:, i])
-    present = np.array([scale is not None for scale in scales])
-    return np.split(values, np.cumsum([len(e) for e in envelopes])[:-1]), present

@@ -1,0 +1,103 @@
+"""After the last step: bands that hold what they say, and features to calibrate with."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from .fit import Trainer
+from .losses import spread_metric
+from .material import Material
+from .scores import BAND, spearman
+
+FEATURES = 48
+_RIDGE = 1e-3  # of a subject's own read-out, relative to the mean energy of the hidden units
+_ROWS = 4096
+_STILL = 1e-3  # a face or muscle so close to zero says nothing about a band
+_SCALES = (0.25, 4.0)  # a band is corrected by so much at most
+_LEAST_FRAMES = 200
+_FLOORS = (0.0, 0.004, 0.008, 0.012, 0.016, 0.024)
+
+
+def fit_bands(trainer: Trainer, validation: Material) -> np.ndarray:
+    """Scale the standard deviations so that the 80 % bands hold 80 % of the frames of validation subjects.
+
+    Rest, where the truth and the answer are both exactly zero, does not count. Returns the factors [outputs].
+    """
+    values, log_sd = trainer.predict(validation)
+    truth = validation.expression if trainer.forward_way else validation.activation
+    counted = np.maximum(np.abs(values), np.abs(truth)) > _STILL
+    if trainer.forward_way:  # a face that moves at all counts with all its parameters
+        counted |= counted.any(1, keepdims=True)
+    ratio = np.abs(values - truth) / np.exp(log_sd)
+    factors = np.ones(values.shape[1])
+    for k in range(values.shape[1]):
+        if counted[:, k].sum() >= _LEAST_FRAMES:
+            factors[k] = np.quantile(ratio[counted[:, k], k], 0.8) / BAND
+    factors = np.clip(factors, *_SCALES)
+    with torch.no_grad():
+        trainer.network.log_sd.bias += torch.from_numpy(np.log(factors).astype(np.float32)).to(trainer.device)
+    return factors
+
+
+def fit_floor(trainer: Trainer, validation: Material) -> float:
+    """Find the activity below which a muscle counts as resting, and use it from now on.
+
+    The chain's activation is exactly zero at rest; a network's little more than zero would rank rest above
+    rest. The floor with the highest median rank correlation over subjects and channels is taken.
+    """
+    rows = [validation.subject == s for s in np.unique(validation.subject)]
+    found = []
+    for floor in _FLOORS:
+        trainer.floor = floor
+        values = trainer.predict(validation)[0]
+        rho = [spearman(values[r], validation.activation[r]) for r in rows]
+        found.append(float(np.nanmedian(rho)))
+    trainer.floor = _FLOORS[int(np.argmax(found))]
+    return trainer.floor
+
+
+def calibration_features(trainer: Trainer, material: Material, metric: np.ndarray) -> np.ndarray:
+    """float32 [H, F]: the directions in which people differ from what the network says on average.
+
+    For every subject a ridge regression from the last hidden layer to what is left of the error, in
+    millimetres by `metric` [P, P]; the principal directions of these regressions' weights, scaled so that a
+    person's weights have unit variance (empirical Bayes, the prior of `mapping.calibration`). With fewer than
+    three subjects they are the principal directions of the hidden layer itself.
+    """
+    subjects = np.unique(material.subject)
+    spread = np.zeros((trainer.settings.hidden[-1],) * 2)
+    energy = np.zeros_like(spread)
+    for subject in subjects:
+        hidden, gap = _hidden(trainer, material, np.flatnonzero(material.subject == subject))
+        gram = hidden.T @ hidden
+        energy += gram
+        own = np.linalg.solve(
+            gram + _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)), hidden.T @ (gap @ metric)
+        )
+        spread += own @ own.T
+    if len(subjects) < 3:
+        spread = np.linalg.pinv(energy / len(material) + 1e-6 * np.eye(len(energy)))
+    values, vectors = np.linalg.eigh(spread / (len(subjects) * metric.shape[1]))
+    kept = np.argsort(-values)[:FEATURES]
+    return (vectors[:, kept] * np.sqrt(np.maximum(values[kept], 0.0))).astype(np.float32)
+
+
+def error_metric(trainer: Trainer, vertex_metric: np.ndarray | None) -> np.ndarray:
+    """[P, P] for `calibration_features`: millimetres, or deviations where the space has no head."""
+    if vertex_metric is not None:
+        return vertex_metric
+    return spread_metric(np.diag(trainer.space.spread))[0]
+
+
+def _hidden(trainer: Trainer, material: Material, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(last hidden layer [n, H], truth minus answer [n, P]) of some frames."""
+    layers, gaps = [], []
+    with torch.no_grad():
+        for start in range(0, len(rows), _ROWS):
+            some = rows[start : start + _ROWS]
+            differences = trainer.network.differences(*trainer.inputs(material, some))
+            answer = trainer.network.out(differences).cpu().numpy()
+            layers.append(differences.cpu().numpy().astype(np.float64))
+            gaps.append(material.expression[some] - answer)
+    return np.concatenate(layers), np.concatenate(gaps)
