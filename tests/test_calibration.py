@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import onnx_made
 import pytest
 
 pytest.importorskip("onnxruntime")
@@ -260,6 +261,36 @@ def test_a_pose_changes_its_moment_and_hardly_what_other_muscles_do(model, metri
     assert mm(after[smile] - wanted, metric) < 0.3 * mm(plain[smile] - wanted, metric)
     assert mm(after[brow] - plain[brow], metric) < 0.05 * mm(wanted - plain[smile], metric)
     assert not after[rest].any()
+
+
+@pytest.fixture
+def late(tmp_path):
+    """A model that sees neighbouring frames and gives features: the first three channels, 100 ms later."""
+    path = tmp_path / "late.onnx"
+    path.write_bytes(onnx_made.emg2exp({-3: 1.0}, before=4, after=2))
+    return mapping.load_model(path)
+
+
+@pytest.mark.parametrize("fps", [24.0, 30.0, 60.0])
+def test_a_model_with_features_over_time_is_calibrated_through_them(late, metric, fps):
+    seconds = np.arange(round(8 * fps)) / fps
+    values = np.zeros((len(seconds), CHANNEL_COUNT))
+    values[:, 0] = 0.8 * np.maximum(np.cos(2 * (seconds - 2)), 0) * (seconds < 4)
+    values[:, 7] = 0.8 * np.maximum(np.cos(2 * (seconds - 6)), 0) * (seconds > 4)  # no feature tells of it
+    activation = activation_of(values, fps=fps)
+    plain = pipeline.express_take(activation, late, 1.0, 0.0).parameters
+    moment, other = round(2.1 * fps), round(6.1 * fps)
+    same = examples.pose_at("frame 1", plain[moment], activation, moment)
+    assert examples.calibrate(late, examples.Material((same,)), metric)[0].before < 0.02
+    wanted = plain[moment].copy()
+    wanted[20:30] = 0.5
+    pose = examples.pose_at("frame 1", wanted, activation, moment)
+    made_, _ = examples.calibrate(late, examples.Material((pose,)), metric)
+    assert made_.update.shape == (3, len(NAMES))
+    after = pipeline.express_take(activation, late, 1.0, 0.0, calibration=made_).parameters
+    assert mm(after[moment] - wanted, metric) < 0.2 * mm(plain[moment] - wanted, metric)
+    np.testing.assert_allclose(after[other], plain[other], atol=1e-5)
+    assert not after[-1].any()
 
 
 def mm(step, metric):
