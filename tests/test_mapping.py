@@ -7,7 +7,9 @@ import random
 from pathlib import Path
 
 import numpy as np
+import onnx_made
 import pytest
+from onnx_made import field, node
 
 pytest.importorskip("onnxruntime")
 
@@ -281,30 +283,46 @@ def test_a_model_for_another_head_is_refused_and_says_whose_it_is(head):
 def test_the_bundled_model_fits_its_own_chain(model):
     settings = mapping.settings_for(model)
     assert mapping.check_chain(model, settings) == []
-    assert mapping.check_chain(model, signals.PRESETS["Animation"]) == []
+    assert mapping.check_chain(model, mapping.fitting(model.metadata, signals.PRESETS["Animation"])) == []
+
+
+def _with(model, **change):
+    return dataclasses.replace(model, metadata=dataclasses.replace(model.metadata, **change))
 
 
 @pytest.mark.parametrize(
     "change, word",
-    [({"window_ms": 500.0}, "window"), ({"dynamics": False}, "delay"), ({"method": "mmm"}, "preset")],
+    [({"window_ms": 500.0}, "window"), ({"dynamics": False}, "too early"), ({"method": "mmm"}, "preset")],
 )
 def test_a_chain_that_does_not_fit_is_named(model, change, word):
-    settings = dataclasses.replace(mapping.settings_for(model), **change)
-    (sentence,) = mapping.check_chain(model, settings)
+    outside = _with(model, dynamics="outside")
+    settings = dataclasses.replace(mapping.settings_for(outside), **change)
+    (sentence,) = mapping.check_chain(outside, settings)
     assert word in sentence
 
 
-def test_dynamics_inside_the_model_and_in_the_chain_are_too_much(model):
-    inside = dataclasses.replace(model, metadata=dataclasses.replace(model.metadata, dynamics="inside"))
-    assert mapping.settings_for(inside).dynamics is False
-    assert "twice" in mapping.check_chain(inside, signals.PRESETS["Animation"])[0]
+def test_dynamics_inside_the_model_take_the_place_of_the_chains(model):
+    inside, outside = (_with(model, dynamics=where) for where in ("inside", "outside"))
+    chain = signals.PRESETS["Animation"]
+    assert "twice" in mapping.check_chain(inside, chain)[0]
+    for fitted in (mapping.settings_for(inside), mapping.fitting(inside.metadata, chain)):
+        assert not fitted.dynamics and mapping.check_chain(inside, fitted) == []
+    assert mapping.settings_for(outside).dynamics
+    still = dataclasses.replace(chain, dynamics=False)
+    assert mapping.fitting(outside.metadata, chain) == chain
+    assert mapping.fitting(outside.metadata, still) == still
 
 
 # --- metadata -------------------------------------------------------------------------------------
 
 
 def test_metadata_survives_the_file(model):
-    assert meta.from_props(meta.to_props(model.metadata)) == model.metadata
+    for written in (
+        model.metadata,
+        onnx_made.metadata(before=12, after=3, hidden=CHANNELS[-2:], protocol="0123abcd"),
+        onnx_made.metadata(frame_rate=None),
+    ):
+        assert meta.from_props(meta.to_props(written)) == written
     assert mapping.read_metadata() == model.metadata
 
 
@@ -335,12 +353,20 @@ def test_impossible_metadata_is_refused(model, change):
         meta.from_props(props)
 
 
-@pytest.mark.parametrize("field", ["kind", "head_hash", "licence"])
-def test_missing_metadata_is_named(model, field):
+@pytest.mark.parametrize("name", ["kind", "head_hash", "licence"])
+def test_missing_metadata_is_named(model, name):
     props = meta.to_props(model.metadata)
-    del props[f"eifer.{field}"]
-    with pytest.raises(EiferError, match=field):
+    del props[f"eifer.{name}"]
+    with pytest.raises(EiferError, match=name):
         meta.from_props(props)
+
+
+def test_models_of_single_frames_need_not_say_so():
+    written = onnx_made.metadata()
+    props = meta.to_props(written)
+    for name in ("before", "after", "hidden", "protocol"):
+        del props[f"eifer.{name}"]
+    assert meta.from_props(props) == written
 
 
 # --- files that are no model ----------------------------------------------------------------------
@@ -397,54 +423,50 @@ def test_a_damaged_file_gives_a_sentence_or_a_model_that_works(tmp_path, bundled
         assert expression.shape == (3, DEFAULT_SPACE.size)
 
 
-# A protobuf field: its number and wire type, then its content.
-def _field(number, content):
-    if isinstance(content, int):
-        return _varint(number << 3) + _varint(content)
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _varint(value):
-    out = b""
-    while value > 0x7F:
-        out += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return out + bytes([value])
-
-
-def _node(operator, inputs, outputs, *more):
-    names = [_field(1, name.encode()) for name in inputs] + [_field(2, name.encode()) for name in outputs]
-    return _field(1, b"".join([*names, _field(4, operator.encode()), *more]))
-
-
 def _hostile(graph, *more):
     """A file whose metadata are those of the bundled model, around another graph."""
-    props = meta.to_props(mapping.read_metadata())
-    entries = [_field(14, _field(1, k.encode()) + _field(2, v.encode())) for k, v in props.items()]
-    return b"".join([_field(1, 8), _field(8, _field(2, 17)), _field(7, graph), *entries, *more])
+    return onnx_made.model_file(graph, mapping.read_metadata(), *more)
 
 
-INPUT = _field(11, _field(1, b"x"))
+INPUT = field(11, field(1, b"x"))
 HOSTILE = {
-    "weights outside the file": _field(
-        5, _field(8, b"w") + _field(13, _field(1, b"location")) + _field(14, 1)
-    ),
-    "control flow": INPUT + _node("Loop", ["x"], ["y"]),
-    "a graph in an attribute": INPUT + _node("Relu", ["x"], ["y"], _field(5, _field(6, b""))),
-    "another domain": INPUT + _node("Relu", ["x"], ["y"], _field(7, b"com.evil")),
+    "weights outside the file": field(5, field(8, b"w") + field(13, field(1, b"location")) + field(14, 1)),
+    "control flow": INPUT + node("Loop", ["x"], ["y"]),
+    "a graph in an attribute": INPUT + node("Relu", ["x"], ["y"], field(5, field(6, b""))),
+    "another domain": INPUT + node("Relu", ["x"], ["y"], field(7, b"com.evil")),
     "endless joining": INPUT
-    + b"".join(_node("Concat", [f"{'x' * i}"] * 2, ["x" * (i + 1)]) for i in range(1, 40)),
-    "a huge constant": _field(5, _field(8, b"w") + _field(1, 2**40)),
-    "many dimensions": _field(5, _field(8, b"w") + _field(1, 2) * 9),
-    "an unknown input": _node("Relu", ["nowhere"], ["y"]),
-    "sparse tensors": _field(15, b""),
+    + b"".join(
+        node("Concat", [f"{'x' * i}"] * 2, ["x" * (i + 1)], onnx_made.integer("axis", i % 2))
+        for i in range(1, 40)
+    ),
+    "a huge constant": field(5, field(8, b"w") + field(1, 2**40)),
+    "many dimensions": field(5, field(8, b"w") + field(1, 2) * 9),
+    "too much to multiply": INPUT
+    + onnx_made.weight("w", np.zeros((2048, 2048)))
+    + b"".join(node("MatMul", ["y" * k or "x", "w"], ["y" * (k + 1)]) for k in range(20)),
+    "a table of tables": INPUT
+    + onnx_made.weight("w", np.zeros((300, 300), np.int64))
+    + node("Gather", ["x", "w"], ["y"]),
+    "a long list that is gathered again": INPUT
+    + onnx_made.weight("w", np.zeros(2_000_000, np.int64))
+    + node("Gather", ["x", "w"], ["y"]),
+    "a row that becomes a table": onnx_made.weight("r", np.zeros((1, 40_000)))
+    + onnx_made.weight("c", np.zeros((40_000, 1)))
+    + node("Add", ["r", "c"], ["y"]),
+    "products of what is no table": onnx_made.weight("r", np.zeros(40_000))
+    + INPUT
+    + node("MatMul", ["x", "r"], ["y"]),
+    "joining along an unknown side": INPUT + node("Concat", ["x", "x"], ["y"], onnx_made.integer("axis", 7)),
+    "sums that lose a dimension": INPUT + node("ReduceMean", ["x"], ["y"], onnx_made.integer("keepdims", 0)),
+    "an unknown input": node("Relu", ["nowhere"], ["y"]),
+    "sparse tensors": field(15, b""),
 }
 
 
 def test_a_harmless_graph_reaches_onnxruntime(tmp_path, monkeypatch):
     monkeypatch.setattr(mapping.model, "require", lambda name: pytest.fail("asked"))
     with pytest.raises(pytest.fail.Exception, match="asked"):
-        _load(tmp_path, _hostile(INPUT + _node("Relu", ["x"], ["y"])))
+        _load(tmp_path, _hostile(INPUT + node("Relu", ["x"], ["y"])))
 
 
 @pytest.mark.parametrize("what", HOSTILE)
@@ -456,4 +478,4 @@ def test_a_hostile_file_is_refused_before_onnxruntime_sees_it(tmp_path, monkeypa
 
 def test_functions_in_a_file_are_refused(tmp_path):
     with pytest.raises(EiferError, match="functions"):
-        _load(tmp_path, _hostile(b"", _field(25, b"")))
+        _load(tmp_path, _hostile(b"", field(25, b"")))
