@@ -1,54 +1,47 @@
-"""The command that writes simulated people: a data set to train on, or recordings to open."""
+"""The command `simulate`: a data set of simulated people on disk."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+import argparse
+import sys
+import time
 from pathlib import Path
 
-from ..errors import EiferError
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """Options of the command."""
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("out/simulated"), help="(out/simulated)")
-    parser.add_argument("--subjects", type=int, default=8, help="number of people (8)")
-    parser.add_argument("--first", type=int, default=0, help="number of the first; models train on 0 to 9999")
-    parser.add_argument("--seconds", type=float, default=150.0, help="length of each session (150)")
-    parser.add_argument("--seed", type=int, default=1, help="another seed: the same people, other sessions")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `simulate`."""
+    parser.add_argument("folder", type=Path, help="the folder to make")
+    parser.add_argument("--subjects", type=int, default=20, metavar="N", help="how many people (20)")
     parser.add_argument(
-        "--raw",
-        nargs="?",
-        const="bipolar",
-        choices=("bipolar", "electrodes", "kuramoto"),
-        help="instead of a data set: raw sEMG as EDF+, to open in Blender (bipolar pairs, their single "
-        "electrodes, or the Kuramoto positions)",
+        "--seconds", type=float, default=150.0, metavar="S", help="length of each one's session (150)"
     )
-    parser.add_argument("--rate", type=float, default=1000.0, help="of raw sEMG, Hz (1000)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed gives other sessions (0)")
+    parser.add_argument("--raw", action="store_true", help="also write every session as raw EDF+")
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes (one for each core)")
+    parser.add_argument("--replace", action="store_true", help="overwrite an earlier data set")
 
 
-def run(args: Namespace) -> int:
-    """Write a folder. Returns 0; EiferError if it exists already or a number makes no sense."""
-    from ..datasets import simulated
+def run(args: argparse.Namespace) -> int:
+    """Write the data set and say how to train on it. Returns 0; raises EiferError where it cannot be."""
+    from ..datasets.simulated import simulate
 
-    if args.raw:
-        return _write_raw(args)
-    count = simulated.simulate(
-        args.folder, subjects=args.subjects, seconds=args.seconds, seed=args.seed, first=args.first
+    began = time.monotonic()
+    end = "\r" if sys.stdout.isatty() else "\n"
+
+    def show(done: int, subjects: int) -> None:
+        left = (time.monotonic() - began) / done * (subjects - done)
+        print(f"{done} of {subjects} subjects, {left:.0f} s left", end=end, flush=True)
+
+    simulate(
+        args.folder,
+        subjects=args.subjects,
+        seconds=args.seconds,
+        seed=args.seed,
+        raw=args.raw,
+        jobs=args.jobs,
+        replace=args.replace,
+        progress=show,
     )
-    print(f"Wrote {count} clips of {args.subjects} simulated people to {args.folder}.")
-    return 0
-
-
-def _write_raw(args: Namespace) -> int:
-    from ..simulation.laboratory import write_session
-    from ..simulation.population import make_subject
-
-    if args.folder.exists():
-        raise EiferError(f"'{args.folder}' exists already; choose another folder.")
-    args.folder.mkdir(parents=True)
-    for number in range(args.first, args.first + args.subjects):
-        subject = make_subject(number)
-        path = args.folder / f"{subject.name}.edf"
-        write_session(path, subject, seconds=args.seconds, seed=args.seed, montage=args.raw, rate=args.rate)
-        print(f"Wrote {path}.")
+    print(f"\nThe data set is in {args.folder}. To train on it:")
+    print(f'python -m eifer_blender train emg2exp --data "{args.folder}"')
     return 0

@@ -44,8 +44,8 @@ def simulate(
         raise EiferError(f"The population has from 1 to {len(TRAIN)} subjects.")
     if not 20 <= seconds <= 3600:
         raise EiferError("A session lasts from 20 to 3600 seconds.")
-    if seed < 0:
-        raise EiferError("The seed must not be negative.")
+    if seed < 0 or (jobs is not None and jobs < 1):
+        raise EiferError("The seed must not be negative, and there must be at least one process.")
     facts = {
         "protocol": protocol_hash(),
         "seed": seed,
@@ -54,7 +54,8 @@ def simulate(
         "window_ms": Electrodes().window_ms,
     }
     numbers = list(TRAIN[:subjects])
-    jobs = min(jobs or os.cpu_count() or 1, subjects, _MOST_JOBS)
+    # A process takes seconds to start, longer than a few subjects.
+    jobs = min(jobs or os.cpu_count() or 1, -(-subjects // 4), _MOST_JOBS)
     with new_folder(Path(folder), replace=replace) as unfinished:
         work = partial(_write_subject, unfinished, seconds, seed, raw)
         rows: dict[int, list[dict[str, object]]] = {}
