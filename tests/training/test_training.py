@@ -9,9 +9,9 @@ from argparse import ArgumentParser
 import numpy as np
 import pytest
 import torch
-from eifer_blender.datasets import simulated
 
 from eifer_blender import mapping
+from eifer_blender.datasets import simulated
 from eifer_blender.errors import EiferError
 from eifer_blender.heads.default import load_default_head
 from eifer_blender.heads.deform import deform
