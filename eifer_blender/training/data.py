@@ -59,6 +59,9 @@ def read_data(folder: Path, method: str | None, split_by: str, seed: int) -> Dat
     split = splits.split(dataset, by=split_by, seed=seed)
     activity = sessions.activations(dataset)
 
+    # Models of simulated people are reported on with others, who are in no data set (`population.HELD_OUT`).
+    train = (*split.train, *split.test) if dataset.simulation else split.train
+
     def part(numbers: Sequence[int]) -> Material:
         clips = [dataset.clips[i] for i in numbers]
         return make_material(
@@ -68,7 +71,7 @@ def read_data(folder: Path, method: str | None, split_by: str, seed: int) -> Dat
     simulation = dataset.simulation
     people = len({clip.pid for clip in dataset.clips})
     return Data(
-        train=part(split.train),
+        train=part(train),
         validation=part(split.validation),
         space=dataset.space,
         method=dataset.method,
