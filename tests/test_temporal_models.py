@@ -150,6 +150,42 @@ def test_a_channel_that_comes_and_goes_is_missing_then_only(load, fps):
     assert np.isfinite(made).all() and made.max() <= 0.5 + 1e-6
 
 
+@pytest.mark.parametrize("fps", FPS)
+def test_a_gap_is_no_rest_for_the_frames_beside_it(mean, fps):
+    x = np.full((round(4 * fps), CHANNEL_COUNT), 0.6, np.float32)
+    gap = slice(round(1.5 * fps), round(2 * fps))
+    x[gap, 4] = np.nan
+    made = mapping.emg_to_expression(mean, x, ALL, fps).values
+    near = int(np.ceil(fps / RATE))  # frames beside an edge that another rate may mix
+    outside = np.r_[: gap.start - near, gap.stop + near : len(x)]
+    np.testing.assert_allclose(made[outside, 4], 0.6, atol=1e-6)
+    inside = slice(gap.start + near, gap.stop - near)
+    assert not made[inside, 4].any()
+    np.testing.assert_allclose(made[inside, 3], 0.6 * 21 / 22, atol=1e-6)
+
+
+def test_activity_across_a_gap_is_what_it_is_on_both_sides(mean):
+    x = np.full((60, CHANNEL_COUNT), 0.6, np.float32)
+    x[30:32, 4] = np.nan
+    x[30:32, 5] = 0.0  # known to be at rest
+    made = mapping.emg_to_expression(mean, x, ALL, RATE).values
+    np.testing.assert_allclose(made[[28, 29, 32, 33], 4], 0.6, atol=1e-6)
+    assert (made[[28, 29, 32, 33], 5] < 0.5).all()
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_what_flickers_between_the_models_frames_is_averaged(late, factor):
+    x = np.zeros((300, CHANNEL_COUNT), np.float32)
+    x[::factor] = 1.0
+    made = mapping.emg_to_expression(late, x, ALL, RATE * factor).values[:, FIRST]
+    np.testing.assert_allclose(made[20:-20], 1 / factor, atol=1e-5)
+
+
+def test_a_take_that_would_fill_the_memory_is_refused(late):
+    with pytest.raises(EiferError, match="too long"):
+        mapping.emg_to_expression(late, np.zeros((100_000, CHANNEL_COUNT), np.float32), ALL, 0.1)
+
+
 @pytest.mark.parametrize("fps", [0.0, -24.0, np.nan, np.inf])
 def test_an_impossible_frame_rate_is_refused(late, fps):
     with pytest.raises(EiferError, match="frame rate"):
