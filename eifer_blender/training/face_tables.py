@@ -34,7 +34,8 @@ def score_faces(
 
 def face_tables(faces: Scored, plan: Plan) -> list[Table]:
     """All tables of this module."""
-    return [_regions(faces, plan), _whole(faces), _sides(faces), _movements(faces), _band(faces)]
+    movements = movement_table(faces, (MODEL, CALIBRATED, RIDGE))
+    return [_regions(faces, plan), whole_table(faces), _sides(faces), movements, _band(faces)]
 
 
 def _regions(faces: Scored, plan: Plan) -> Table:
@@ -60,7 +61,8 @@ def _with_error(pair: tuple[float, float]) -> str | None:
     return f"{mean:.3f}" if np.isnan(error) else f"{mean:.3f} ± {error:.3f}"
 
 
-def _whole(faces: Scored) -> Table:
+def whole_table(faces: Scored) -> Table:
+    """Millimetres over the whole face, the jaw and jitter."""
     note = f"""\
 Distance of the face's vertices in mm over all frames, rest among them, with its standard error over
 subjects, and the 95th percentile of all vertices in all frames. Jaw: angle between true and predicted
@@ -85,28 +87,22 @@ def _sides(faces: Scored) -> Table:
     )
 
 
-def _movements(faces: Scored) -> Table:
+def movement_table(faces: Scored, methods: Sequence[str]) -> Table:
+    """Task by task, natural movements by their kind; the first method's error also in mm."""
     note = """\
 Mean displacement of the true face and mean error in mm over all frames of the movement's clips; relative
 error over all regions and frames that move."""
-    model = faces[MODEL]
-    known = set(np.concatenate([np.unique(s.task) for s in model]).tolist())
+    first = faces[methods[0]]
+    known = set(np.concatenate([np.unique(s.task) for s in first]).tolist())
     order = [t for t in (*SCHAEDE, *EMOTIONS) if t in known]
     rows = []
     for task in [*order, *sorted(known - set(order))]:
         moved, error = (
-            float(np.concatenate([getattr(s, which)[s.task == task, -1] for s in model]).mean())
+            float(np.concatenate([getattr(s, which)[s.task == task, -1] for s in first]).mean())
             for which in ("moved", "error")
         )
-        rows.append(
-            [
-                task,
-                moved,
-                error,
-                *(assess.relative(faces[m], REGIONS, task)[0] for m in (MODEL, CALIBRATED, RIDGE)),
-            ]
-        )
-    columns = [("movement", -1), ("movement mm", 2), ("error mm", 2), (MODEL, 3), (CALIBRATED, 3), (RIDGE, 3)]
+        rows.append([task, moved, error, *(assess.relative(faces[m], REGIONS, task)[0] for m in methods)])
+    columns = [("movement", -1), ("movement mm", 2), ("error mm", 2), *((m, 3) for m in methods)]
     return make_table("movements", "By movement", note, columns, rows)
 
 

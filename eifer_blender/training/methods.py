@@ -32,10 +32,10 @@ class Activity(NamedTuple):
 
 
 class Models(NamedTuple):
-    """The pair under test, as functions."""
+    """The pair under test, as functions; on a data set of one's own either may be None."""
 
     to_face: Callable[[np.ndarray, np.ndarray, float], Faces]  # activation [n, 22], present, frames a second
-    to_activity: Callable[[np.ndarray, float], Activity]  # expression [n, 55], frames a second
+    to_activity: Callable[[np.ndarray, float], Activity]  # expression [n, P], frames a second
     hidden: tuple[str, ...]  # channels that a face cannot tell
 
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..datasets.sessions import normalised
 from ..heads.head import ParametricHead
 from ..heads.metric import vertex_metric
 from ..spaces import DEFAULT_SPACE
@@ -16,7 +15,7 @@ from .methods import Models, calibrated_faces
 from .plan import Plan
 from .surface import GROUPS, REGIONS, Surface, displacements
 from .tables import Table, make_table
-from .takes import Take
+from .takes import Take, normalised
 
 LEAST_MM = 1.0  # directions count in frames in which the region moves so far
 _PIECE_S = 6.0  # a calibration take is cut into groups so long
@@ -76,7 +75,7 @@ def _person(head: ParametricHead, surface: Surface, models: Models, number: int,
     person = waters.make_person(head, number)
     lengths = (plan.calibration_s, plan.seconds)
     known, test = (waters.perform(person, s, number + 1000 * k) for k, s in enumerate(lengths))
-    (first, second), present = normalised([known.envelope_uv, test.envelope_uv], waters.RATE)
+    (first, second), present = normalised([known.envelope_uv, test.envelope_uv])
     wanted = waters.solved(head, person.field, known.force)
     size = round(_PIECE_S * waters.RATE)
     pieces = [slice(start, start + size) for start in range(0, len(first), size)]
