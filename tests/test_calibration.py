@@ -9,8 +9,6 @@ import numpy as np
 import onnx_made
 import pytest
 
-pytest.importorskip("onnxruntime")
-
 from eifer_blender import examples, mapping, pipeline, signals, spaces
 from eifer_blender.errors import EiferError
 from eifer_blender.heads.default import load_default_head
@@ -32,6 +30,7 @@ def metric():
 
 @pytest.fixture(scope="module")
 def model():
+    pytest.importorskip("onnxruntime")
     return mapping.load_model(head=load_default_head())
 
 
@@ -266,6 +265,7 @@ def test_a_pose_changes_its_moment_and_hardly_what_other_muscles_do(model, metri
 @pytest.fixture
 def late(tmp_path):
     """A model that sees neighbouring frames and gives features: the first three channels, 100 ms later."""
+    pytest.importorskip("onnxruntime")
     path = tmp_path / "late.onnx"
     path.write_bytes(onnx_made.emg2exp({-3: 1.0}, before=4, after=2))
     return mapping.load_model(path)
