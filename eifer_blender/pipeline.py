@@ -13,11 +13,16 @@ import numpy as np
 
 from . import spaces
 from .errors import EiferError
+from .heads.default import default_metric
 from .recordings.types import Kind, Recording
 
 if TYPE_CHECKING:
     from .mapping import Calibration, MappingModel
     from .signals import Activation, ChainSettings, Part
+
+_MOVING_MM = 1.0  # a face that differs more from the neutral one moves
+# An uncertainty of so many millimetres, so many times the take's median, for so long is worth a sentence.
+_UNSURE_MM, _UNSURE_TIMES, _UNSURE_S = 2.0, 2.0, 0.5
 
 Progress = Callable[[float, str], None]
 """Called with the share done (0..1) and what is being done; may raise `CancelledError`."""
@@ -66,7 +71,9 @@ class TakeData:
     """What bake writes.
 
     activation: as measured, before the animator's gain and smoothing. parameters: float32
-    [frames, 55], with them. marks: in the order of their frames.
+    [frames, 55], with them. marks: in the order of their frames. uncertainty_mm: float32 [frames], the
+    distance from the true face that the model expects, root mean square over the face; None where it
+    does not say.
     """
 
     activation: Activation
@@ -75,11 +82,20 @@ class TakeData:
     notes: tuple[str, ...] = ()
     marks: tuple[TakeMark, ...] = ()
     calibration: Calibration | None = None  # that the expressions were made with
+    uncertainty_mm: np.ndarray | None = None
 
     @property
     def frames(self) -> int:
         """Number of frames."""
         return len(self.parameters)
+
+    @property
+    def expected_error_mm(self) -> float | None:
+        """Median uncertainty of the frames in which the face moves."""
+        if self.uncertainty_mm is None:
+            return None
+        moving = _size_mm(self.parameters) > _MOVING_MM
+        return float(np.median(self.uncertainty_mm[moving])) if moving.any() else None
 
 
 def with_choices(recording: Recording, choices: tuple[ChannelChoice, ...]) -> Recording:
@@ -159,7 +175,7 @@ def make_take(
     progress(0.0, "Processing the signals")
     activation = process(recording, settings)
     take = express_take(activation, model, settings.gain, settings.smoothing_ms, progress, calibration)
-    notes = (*activation.notes, *mapping.check_chain(model, settings.chain))
+    notes = (*activation.notes, *mapping.check_chain(model, settings.chain), *take.notes)
     return replace(take, notes=notes, marks=take_marks(recording, activation))
 
 
@@ -225,14 +241,54 @@ def express_take(
     progress(0.7, "Shaping the activity")
     shaped = shape_activation(activation, gain, smoothing_ms)
     progress(0.8, "Computing the expressions")
+    inputs = shaped.values, shaped.present, shaped.fps
+    uncertainty = None
     if calibration is None:
-        parameters = mapping.emg_to_expression(model, shaped.values, shaped.present, shaped.fps).values
-    else:
-        parameters = mapping.calibrated_expression(
-            model, calibration, shaped.values, shaped.present, shaped.fps
-        )
+        made = mapping.emg_to_expression(model, *inputs)
+        parameters, uncertainty = made.values, _uncertainty_mm(made.sd)
+    else:  # what the model says of itself is not true of the calibrated one
+        parameters = mapping.calibrated_expression(model, calibration, *inputs)
     progress(1.0, "Done")
-    return TakeData(activation, parameters, activation.fps, calibration=calibration)
+    notes = _least_certain(parameters, uncertainty, activation.fps)
+    return TakeData(
+        activation,
+        parameters,
+        activation.fps,
+        notes,
+        calibration=calibration,
+        uncertainty_mm=uncertainty,
+    )
+
+
+def _uncertainty_mm(sd: np.ndarray) -> np.ndarray | None:
+    """float32 [frames] for the standard deviations of the parameters [frames, 55], taken as independent."""
+    if not np.isfinite(sd).all():
+        return None
+    squares = (default_metric() ** 2).sum(1)
+    return np.sqrt((sd.astype(np.float32) ** 2) @ squares)
+
+
+def _size_mm(parameters: np.ndarray) -> np.ndarray:
+    """How far each frame [frames] is from the neutral face, root mean square over the face."""
+    return np.linalg.norm(parameters @ default_metric(), axis=1)
+
+
+def _least_certain(parameters: np.ndarray, uncertainty: np.ndarray | None, fps: float) -> tuple[str, ...]:
+    """A sentence about the longest stretch in which the model knows the face far worse than elsewhere."""
+    if uncertainty is None:
+        return ()
+    moving = _size_mm(parameters) > _MOVING_MM
+    usual = float(np.median(uncertainty[moving])) if moving.any() else 0.0
+    high = np.flatnonzero(uncertainty > max(_UNSURE_MM, _UNSURE_TIMES * usual))
+    stretches = np.split(high, np.flatnonzero(np.diff(high) > 1) + 1)
+    longest = max(stretches, key=len)
+    if len(longest) < _UNSURE_S * fps:
+        return ()
+    first, last = longest[[0, -1]] / fps
+    return (
+        f"From {first:.1f} to {last:.1f} s of the take the model is less sure of the face: it expects to be "
+        f"{uncertainty[longest].max():.0f} mm off, elsewhere {usual:.1f} mm.",
+    )
 
 
 def parameter_table(take: TakeData, start_frame: int = 0) -> str:

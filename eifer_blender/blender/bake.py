@@ -113,7 +113,7 @@ def bake_steps(
         raise
     full = {**stamp, "id": uuid.uuid4().hex, "start_frame": start_frame, "frames": take.frames}
     full |= {"fps": take.fps, "missing": _missing_ranges(take.activation.present), "name": name}
-    full |= {"calibration": calibrations.mark(take.calibration)}
+    full |= {"calibration": calibrations.mark(take.calibration), "expected_mm": take.expected_error_mm}
     full |= {"head_hash": head_object.hash_of(head), "space": head_object.space_of(head)}
     takes.write_stamp(channels.values(), full)
     takes.write_marks(channels.values(), take.marks)

@@ -601,6 +601,8 @@ class EIFER_PT_takes(_Panel, bpy.types.Panel):
         if "model" in stamp:
             calibrated = ", calibrated" if stamp.get("calibration") else ""
             column.label(text=f"Model {stamp['model']['id']}{calibrated}", icon="BLANK1")
+        if stamp.get("expected_mm") is not None:
+            column.label(text=f"Expected error {stamp['expected_mm']:.1f} mm", icon="BLANK1")
         out_of_step = takes.out_of_step(context.scene, stamp)
         for sentence in (*([out_of_step] if out_of_step else []), *timeline.stretched(context.scene)):
             _wrapped(self.layout, context, sentence, "ERROR")

@@ -12,6 +12,7 @@ from ..assets import model_file
 from ..errors import EiferError
 from ..spaces import DEFAULT_SPACE
 from .head import ParametricHead
+from .metric import vertex_metric
 
 FILE_NAME = "default_head.npz"
 BASES = ("identity", "expression", "eyelids", "jaw_correctives", "arkit")
@@ -26,6 +27,12 @@ def load_default_head() -> ParametricHead:
     Raises EiferError if the file is missing or damaged.
     """
     return read_head(model_file(FILE_NAME))
+
+
+@lru_cache(maxsize=1)
+def default_metric() -> np.ndarray:
+    """`metric.vertex_metric` of the default head."""
+    return vertex_metric(load_default_head())
 
 
 def read_head(path: Path) -> ParametricHead:
