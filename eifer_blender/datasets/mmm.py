@@ -318,7 +318,12 @@ def new_folder(folder: Path, *, replace: bool) -> Iterator[Path]:
         old = unfinished.with_suffix(".old")
         if folder.exists():
             folder.rename(old)
-        unfinished.rename(folder)
+        try:
+            unfinished.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise EiferError(f"'{folder}' cannot be written: {error.strerror or error}.") from None
