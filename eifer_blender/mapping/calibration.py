@@ -27,13 +27,14 @@ from ..spaces import EYELID_NAMES, JAW_LIMITS, JAW_NAMES
 from .metadata import MAXIMUM_PARAMETERS
 from .model import MAXIMUM_FEATURES, MappingModel, emg_to_expression
 
-NOISES_MM = tuple(0.3 * 2.0**power for power in range(8))
+NOISES_MM = tuple(0.6 * 2.0**power for power in range(8))
 """Noise of the examples that is tried, root mean square over the face; beyond it, no change."""
 
 _MAXIMUM_ENTRY = 1e4  # of W: far beyond what any sound calibration holds
 _MAXIMUM_EXAMPLES = 1000  # named in a file
 _MAXIMUM_BYTES = 4 << 20
 _FORMAT = 1
+_EXPECTED_MM = 3.0  # what a model may be off at one muscle's maximum, where its features do not say it
 _LEAST_GAIN = 0.05  # share of the error that a calibration must take away to be worth anything
 _ALIKE = 0.2  # relative distance of two groups' features up to which muscles look alike
 _DISAGREEMENT_MM = 2.0  # what two poses may differ where muscles look alike, root mean square
@@ -97,7 +98,8 @@ def faces(model: MappingModel, activation: np.ndarray, present: np.ndarray, fps:
     if made.features.shape[1]:
         return Faces(made.values, made.features)
     usable = np.isfinite(activation) & present
-    return Faces(made.values, np.where(usable, activation, 0.0).astype(np.float32))
+    scale = _EXPECTED_MM / np.sqrt(made.values.shape[1])
+    return Faces(made.values, np.where(usable, activation * scale, 0.0).astype(np.float32))
 
 
 # --- applying -------------------------------------------------------------------------------------
@@ -268,7 +270,9 @@ class _Problem:
         gram, moment = self.gram.sum(0), self.moment.sum(0)
         if without is not None:
             gram, moment = gram - self.gram[without], moment - self.moment[without]
-        return np.linalg.solve(gram + noise_mm**2 * np.eye(len(gram)), moment)
+        # The noise of a face is spread over all directions of the metric, the prior holds for each.
+        ridge = noise_mm**2 / self.metric.shape[1]
+        return np.linalg.solve(gram + ridge * np.eye(len(gram)), moment)
 
     def errors(self, update: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Squared errors in mm^2 of rows with an update."""
