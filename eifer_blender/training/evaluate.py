@@ -37,6 +37,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=Path("out/evaluation.json"),
         help="file for the result (out/evaluation.json)",
     )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="score on the test part of a data set like MMM",
+    )
+    parser.add_argument("--method", help="whose expression parameters of it: EIFER, SMIRK, DECA, ...")
     parser.add_argument("--cards", action="store_true", help="write the models' cards beside the result")
     parser.add_argument("--quick", action="store_true", help="a few subjects only: to see that it works")
     parser.add_argument("--replace", action="store_true", help="overwrite existing files")
@@ -51,28 +58,16 @@ def run(args: Namespace) -> int:
     for path in written:
         if path.exists() and not args.replace:
             raise EiferError(f"'{path}' exists already; choose another place or add --replace.")
+    if args.data and args.cards:
+        raise EiferError("A card is about the simulated population; leave --cards or --data out.")
     try:
-        from . import plan, report
+        tables, models, files = _on_data(args) if args.data else _on_population(args)
     except ModuleNotFoundError as error:
         raise EiferError(
             f"The evaluation needs the Python package '{error.name}'; use the training environment."
         ) from None
-
-    from .. import mapping
-    from ..heads.default import load_default_head
-
-    head = load_default_head()
-    files = {kind: getattr(args, kind) or model_file(f"{kind}.onnx") for kind in KINDS}
-    models = {k: mapping.load_model(path, head=head, kind=k) for k, path in files.items()}
-    started = time.monotonic()
-
-    def say(what: str) -> None:
-        print(f"[{time.monotonic() - started:4.0f} s] {what}", flush=True)
-
-    tables = report.evaluate(head, _functions(models), plan.QUICK if args.quick else plan.Plan(), say)
-    say("Done.")
     for table in tables:
-        print("\n" + to_markdown(table))
+        print("\n" + to_markdown(table), end="")
     stored = _stored(models, files, tables, _command(args))
     _write(args.output, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
     if args.cards:
@@ -82,12 +77,50 @@ def run(args: Namespace) -> int:
     return 0
 
 
+def _on_population(args: Namespace) -> tuple[list[Table], dict[str, MappingModel], dict[str, Path]]:
+    """Tables of both models on held-out simulated subjects."""
+    from .. import mapping
+    from ..heads.default import load_default_head
+    from . import plan, report
+
+    head = load_default_head()
+    files = {kind: getattr(args, kind) or model_file(f"{kind}.onnx") for kind in KINDS}
+    models = {kind: mapping.load_model(path, head=head, kind=kind) for kind, path in files.items()}
+    started = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"[{time.monotonic() - started:4.0f} s] {what}", flush=True)
+
+    tables = report.evaluate(head, _functions(models), plan.QUICK if args.quick else plan.Plan(), say)
+    say("Done.")
+    return tables, models, files
+
+
+def _on_data(args: Namespace) -> tuple[list[Table], dict[str, MappingModel], dict[str, Path]]:
+    """Tables of the given models (none given: the bundled ones) on a data set of one's own."""
+    from .. import mapping
+    from ..datasets.mmm import read_dataset
+    from .recorded import evaluate_recorded
+
+    given = {kind: getattr(args, kind) for kind in KINDS if getattr(args, kind)}
+    files = given or {kind: model_file(f"{kind}.onnx") for kind in KINDS}
+    dataset = read_dataset(args.data, args.method)
+    for note in dataset.notes:
+        print(note)
+    models = {
+        kind: mapping.load_model(path, space=dataset.space.id, kind=kind) for kind, path in files.items()
+    }
+    tables, sentence = evaluate_recorded(dataset, _functions(models))
+    print(sentence)
+    return tables, models, files
+
+
 def _functions(models: dict[str, MappingModel]) -> Models:
     from .. import mapping
     from .assess import Faces
     from .methods import Activity, Models
 
-    to_face, to_activity = models[cards.EMG2EXP], models[cards.EXP2EMG]
+    to_face, to_activity = (models.get(kind) for kind in KINDS)
 
     def faces(activation: np.ndarray, present: np.ndarray, rate: float) -> Faces:
         found = mapping.emg_to_expression(to_face, activation, present, rate)
@@ -97,7 +130,11 @@ def _functions(models: dict[str, MappingModel]) -> Models:
         found = mapping.expression_to_emg(to_activity, expression, rate)
         return Activity(found.values, _known(found.sd))
 
-    return Models(faces, activity, to_activity.metadata.hidden)
+    return Models(
+        faces if to_face else None,
+        activity if to_activity else None,
+        to_activity.metadata.hidden if to_activity else (),
+    )
 
 
 def _known(sd: np.ndarray) -> np.ndarray | None:
@@ -132,8 +169,9 @@ def _stored(
 
 def _command(args: Namespace) -> str:
     chosen = "".join(f" --{kind} {getattr(args, kind).as_posix()}" for kind in KINDS if getattr(args, kind))
+    data = " --data FOLDER" + (f" --method {args.method}" if args.method else "") if args.data else ""
     quick = " --quick" if args.quick else ""
-    return f"python3 -m eifer_blender evaluate{chosen}{quick}"
+    return f"python3 -m eifer_blender evaluate{chosen}{data}{quick}"
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from eifer_blender.datasets import mmm
 from eifer_blender.heads.default import load_default_head
 from eifer_blender.heads.deform import deform
 from eifer_blender.simulation.amplitude import Electrodes
 from eifer_blender.simulation.population import HELD_OUT, make_subject
-from eifer_blender.spaces import DEFAULT_SPACE, EYELIDS, JAW
+from eifer_blender.spaces import DEFAULT_SPACE, EYELIDS, JAW, ExpressionSpace
 from eifer_blender.training import (
     activity_tables,
     assess,
@@ -19,6 +21,7 @@ from eifer_blender.training import (
     cards,
     methods,
     plan,
+    recorded,
     report,
     robustness,
     scores,
@@ -528,3 +531,53 @@ def test_a_card_is_made_from_what_is_stored(report_tables):
         assert "12 frames before and 12 after" in text
         assert all(len(line) < 120 for line in text.splitlines() if not line.startswith("|"))
     assert "masseter_l" in text
+
+
+# --- a data set of one's own ----------------------------------------------------------------------
+
+
+def own_dataset(space, subjects=4):
+    """Faces that follow the activity exactly, in a space of that many parameters."""
+    rng = np.random.default_rng(9)
+    weights = rng.standard_normal((22, space.size)).astype(np.float32)
+    clips = []
+    for subject in range(subjects):
+        for index, task in enumerate(("happy", "sad"), 1):
+            at = np.linspace(0, 12, 240)[:, None]
+            course = np.clip(np.sin(at * rng.uniform(0.8, 1.2, 22) + rng.uniform(0, 6, 22)), 0, 1)
+            envelope = (2.0 + 150.0 * course).astype(np.float32)
+            face = (course @ weights).astype(np.float32)
+            clips.append(mmm.ClipData(f"{subject:02d}", "1S", "emotion", task, index, envelope, face))
+    return mmm.DataSet(tuple(clips), space, Path("none"), "made")
+
+
+def resting_models(parameters):
+    """A pair that always rests."""
+
+    def to_face(activation, present, rate):
+        values = np.zeros((len(activation), parameters), np.float32)
+        return assess.Faces(values, values + 1)
+
+    def to_activity(expression, rate):
+        return methods.Activity(np.zeros((len(expression), 22), np.float32))
+
+    return methods.Models(to_face, to_activity, ())
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_data_set_of_ones_own_is_scored_in_its_own_space(own):
+    space = DEFAULT_SPACE if own else ExpressionSpace("flame-53", tuple(f"p{k}" for k in range(53)))
+    dataset = own_dataset(space)
+    found, sentence = recorded.evaluate_recorded(dataset, resting_models(space.size))
+    names = [t.name for t in found]
+    assert names == ["parameters", *(["face", "movements"] if own else []), "activity", "muscles"]
+    rows = {row[0]: row[1:] for row in found[0].rows}
+    assert rows["ridge"][0] < 0.3 and rows["ridge"][1] > 0.95  # the faces are linear in the activity
+    assert rows["model"][1] == 0 and rows["model"][0] > 0.9 and rows["mean"][2] is None
+    assert "test" in sentence
+
+
+def test_one_direction_alone_can_be_scored():
+    dataset = own_dataset(DEFAULT_SPACE)
+    models = resting_models(55)._replace(to_face=None)
+    assert [t.name for t in recorded.evaluate_recorded(dataset, models)[0]] == ["activity", "muscles"]
