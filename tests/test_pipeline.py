@@ -6,6 +6,8 @@ import numpy as np
 import onnx_made
 import pytest
 
+pytest.importorskip("onnxruntime")
+
 from eifer_blender import mapping, muscles, pipeline, signals
 from eifer_blender.assets import model_file
 from eifer_blender.errors import EiferError
