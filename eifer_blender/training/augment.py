@@ -15,7 +15,7 @@ class Augmentation:
     """Strengths; standard deviations."""
 
     gain: float = 0.05  # of the logarithm of a channel's gain
-    complete: float = 0.6  # share of frames with all channels that the recording has
+    complete: float = 0.5  # share of frames with all channels that the recording has
     mirror: float = 0.5  # share of frames that are mirrored
     blur: float = 0.15  # of an expression's parameters, in their own deviations, the same over the window
 
@@ -31,7 +31,7 @@ def random_presence(count: int, generator: Generator, complete: float) -> Tensor
     def uniform(*size: int) -> Tensor:
         return torch.rand(*size, generator=generator)
 
-    kinds = torch.tensor([complete, *((1 - complete) * torch.tensor([0.35, 0.2, 0.3, 0.15])).tolist()])
+    kinds = torch.tensor([complete, *((1 - complete) * torch.tensor([0.3, 0.35, 0.25, 0.1])).tolist()])
     kind = torch.multinomial(kinds, count, replacement=True, generator=generator)[:, None]
     rank = uniform(count, muscles).argsort(1).argsort(1)
     of_channel = torch.from_numpy(MUSCLE_OF_CHANNEL)

@@ -10,7 +10,7 @@ from ..datasets import mmm, sessions, splits
 from ..spaces import DEFAULT_SPACE, ExpressionSpace
 from .material import Material, make_material
 
-SUBJECTS = 160
+SUBJECTS = 320
 SECONDS = 150.0
 """Size of the population that the bundled models are trained on."""
 
