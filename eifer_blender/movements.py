@@ -1,8 +1,8 @@
 """The movements of the Schaede protocol and the six emotions as muscle activations.
 
 Which muscles lead in which movement follows FACS and published recordings of the protocol; the
-amounts are settings of this project, chosen so that every movement reads clearly on a face. In happiness
-the levator is set as strong as recordings have it (tests/data/fridlund_emotions.csv: stronger than in disgust).
+amounts are settings of this project, chosen so that every movement reads clearly on a face. In happiness the
+levator is as strong as recordings have it: stronger than in disgust (tests/data/fridlund_emotions.csv).
 """
 
 from __future__ import annotations
