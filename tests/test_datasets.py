@@ -247,6 +247,15 @@ def test_envelopes_that_ring_below_zero_are_clamped_and_gaps_stay_unknown(folder
     assert np.isfinite(read.envelope[2:]).all()
 
 
+def test_numbers_without_end_are_gaps_and_a_byte_order_mark_is_no_name(folder):
+    lines = (folder / EMG).read_text().splitlines()
+    lines[2] = "1,inf,-inf,1e60," + ",".join(["1"] * (CHANNEL_COUNT - 3))
+    (folder / EMG).write_text("\n".join(lines))
+    index = folder / "MMM_3DMM.csv"
+    index.write_text(index.read_text(), encoding="utf-8-sig")
+    assert np.isnan(read_dataset(folder).clips[0].envelope[1, :3]).all()
+
+
 def test_frames_without_a_face_are_bridged_if_they_are_few(folder):
     whole = read_dataset(folder).clips[0].parameters
     lines = unzipped(folder / FACE).splitlines()
