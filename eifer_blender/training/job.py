@@ -28,7 +28,12 @@ _HIDDEN = {EMG2EXP: (256, 256), EXP2EMG: (128, 128)}  # larger ones learn the no
 _CONTEXT = 12  # frames before and after
 _CAUSAL = 20  # frames before, where none after may be seen
 _MAXIMUM_EXPORT_ERROR = 1e-4
-_HIDDEN_RHO = 0.5  # a channel that correlates less with its estimate is one that a face does not tell
+# A channel is one that a face does not tell where its estimate hardly follows it, or where the face stays still,
+# compared with how it moves otherwise, in a good part of the channel's strong contractions (clenched teeth).
+_HIDDEN_RHO = 0.5
+_STILL = 0.08  # of the loss's relative distance over the whole face
+_STRONG = 0.5
+_STILL_SHARE = 0.08
 _LEAST_SPREAD = 1e-2
 
 
@@ -145,7 +150,7 @@ def _metadata(trainer: Trainer, data: Data, command: str) -> ModelMetadata:
 
 
 def _hidden(trainer: Trainer, validation: Material) -> tuple[str, ...]:
-    """Channels that a face does not tell: their estimate hardly follows what was measured."""
+    """Channels that a face does not tell."""
     from .scores import spearman
 
     values = trainer.predict(validation)[0]
@@ -157,7 +162,11 @@ def _hidden(trainer: Trainer, validation: Material) -> tuple[str, ...]:
     )
     known = np.isfinite(rho)
     mean = np.where(known, rho, 0.0).sum(0) / np.maximum(known.sum(0), 1)
-    return tuple(name for name, value in zip(CHANNELS, mean, strict=True) if value < _HIDDEN_RHO)
+    moved = np.linalg.norm(validation.expression @ trainer.space.metrics[-1], axis=1)
+    strong = validation.activation > _STRONG
+    still = (strong & (moved < _STILL)[:, None]).sum(0) / np.maximum(strong.sum(0), 1)
+    dark = (mean < _HIDDEN_RHO) | (still > _STILL_SHARE)
+    return tuple(name for name, hidden in zip(CHANNELS, dark, strict=True) if hidden)
 
 
 def _write_model(
