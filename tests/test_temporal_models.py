@@ -97,6 +97,18 @@ def test_a_long_take_is_the_same_as_its_parts(mean, fps):
     np.testing.assert_allclose(whole[at - 300 : at + 300], part[100:700], atol=1e-5)
 
 
+def test_no_run_holds_more_rows_than_memory_was_reckoned_for(mean):
+    rows = []
+
+    class Watched:
+        def run(self, outputs, feed):
+            rows.append(max(len(part) for part in feed.values()))
+            return mean.session.run(outputs, feed)
+
+    mapping.emg_to_expression(dataclasses.replace(mean, session=Watched()), random(5000), ALL, RATE)
+    assert max(rows) == onnx_file.CHUNK_ROWS
+
+
 # --- frame rates ----------------------------------------------------------------------------------
 
 
