@@ -28,8 +28,8 @@ _HIDDEN = {EMG2EXP: (256, 256), EXP2EMG: (128, 128)}  # larger ones learn the no
 _CONTEXT = 12  # frames before and after
 _CAUSAL = 20  # frames before, where none after may be seen
 _MAXIMUM_EXPORT_ERROR = 1e-4
-# A channel is one that a face does not tell where its estimate hardly follows it, or where the face stays still,
-# compared with how it moves otherwise, in a good part of the channel's strong contractions (clenched teeth).
+# A channel is one that a face does not tell where its estimate hardly follows it, or where the face stays
+# still, compared with how it moves otherwise, in a good part of its strong contractions (clenched teeth).
 _HIDDEN_RHO = 0.5
 _STILL = 0.08  # of the loss's relative distance over the whole face
 _STRONG = 0.5
