@@ -30,7 +30,12 @@ REGIONS = ("brow", "eye", "cheek", "mouth_corner", "nose", "lips", "chin", "fore
 
 
 def express(model, activation, present):
-    return mapping.emg_to_expression(model, activation, present, FPS).values
+    """Faces of activity that is held: each row is a pose, not a moment of a movement."""
+    held = model.metadata.before + model.metadata.after + 1
+    rows, masks = np.repeat(activation, held, axis=0), np.asarray(present)
+    if masks.ndim > 1:
+        masks = np.repeat(masks, held, axis=0)
+    return mapping.emg_to_expression(model, rows, masks, FPS).values[model.metadata.before :: held]
 
 
 @pytest.fixture(scope="module")

@@ -127,7 +127,9 @@ def process_poses(
     """
     settings = settings.check()
     amplitude, poses, labels, quality = pose_values(recording, settings, muted)
-    notes = ("A pose is no movement: delay, attack and release are not applied.",)
+    notes: tuple[str, ...] = ()
+    if settings.dynamics:
+        notes = ("A pose is no movement: delay, attack and release are not applied.",)
     if (emotional_heights(labels) < 1.0).any():
         notes += ("All poses are emotions: a muscle's highest value counts as what emotions take of it.",)
     if parts:
