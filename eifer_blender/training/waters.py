@@ -50,7 +50,7 @@ _LINEAR: dict[str, _Linear] = {
     "depressor_anguli_oris": _Linear(
         ("mouth_corner", (9, -32, -9)), ("mouth_corner", (0, 0, 0)), 36, 1.45, 8.0
     ),
-    "mentalis": _Linear(("lip_lower", (5, 2, -6)), ("chin", (5, -4, -2)), 50, 1.40, 6.0, "lower"),
+    "mentalis": _Linear(("lip_lower", (4, 12, 0)), ("chin", (4, -10, -5)), 60, 1.60, 6.0, "lower"),
     "depressor_labii": _Linear(("chin", (13, -6, -8)), ("lip_lower", (9, 0, -1)), 34, 1.25, 6.0, "lower"),
 }
 _JAW_RAD = 0.30
@@ -188,7 +188,7 @@ _RECIPES: dict[str, dict[str, float]] = {
     "AU18": {"orbicularis_oris": 0.9, "mentalis": 0.2},
     "AU15+17": {"depressor_anguli_oris": 0.8, "mentalis": 0.6},
     "AU17": {"mentalis": 0.9},
-    "AU16+26": {"depressor_labii": 0.9, "depressor_anguli_oris": 0.4, "jaw": 0.4},
+    "AU16": {"depressor_labii": 0.9, "depressor_anguli_oris": 0.4},
     "AU10+12+26": {"zygomaticus": 0.8, "levator_labii_superioris": 0.5, "orbicularis_oculi": 0.3, "jaw": 0.3},
     "AU1+4+15": {"medial_frontalis": 0.8, "corrugator_supercilii": 0.6, "depressor_anguli_oris": 0.6},
     "AU4+23": {"corrugator_supercilii": 0.8, "orbicularis_oris": 0.6, "masseter": 0.6, "mentalis": 0.3},
