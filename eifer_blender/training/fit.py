@@ -201,6 +201,8 @@ class Trainer:
             )
         if state.get("names") != list(self.space.names):
             raise EiferError("The checkpoint belongs to another expression space; choose the same data.")
+        if not torch.equal(state["spread"].cpu(), self.spread):
+            raise EiferError("The checkpoint was made with other data; choose the same data or start anew.")
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.generator.set_state(state["generator"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import pickle
 from argparse import ArgumentParser
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,6 +105,10 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_stopped(material, tmp_
     )
     with pytest.raises(EiferError, match="other settings"):
         trainer(EMG2EXP, material, seed=9).restore(fit.load_checkpoint(tmp_path / "half.pt"))
+    space = job._space(material)
+    changed = fit.Trainer(settings(EMG2EXP), replace(space, spread=space.spread * 1.1))
+    with pytest.raises(EiferError, match="other data"):
+        changed.restore(fit.load_checkpoint(tmp_path / "half.pt"))
 
 
 def test_a_checkpoint_is_data_not_code(tmp_path):
@@ -177,9 +182,10 @@ def test_features_bring_a_subject_closer(material, head):
     rows = np.flatnonzero(material.validation.subject == 0)
     hidden, gap = finish._hidden(one, material.validation, rows)
     x, y = hidden @ features, gap @ metric
-    half = len(x) // 2
-    w = np.linalg.solve(x[:half].T @ x[:half] + np.eye(x.shape[1]), x[:half].T @ y[:half])
-    assert ((y[half:] - x[half:] @ w) ** 2).sum() < 0.95 * (y[half:] ** 2).sum()
+    # Other moments of the same movements: a network of so few steps has much to learn about any movement.
+    seen = np.arange(len(x)) // 15 % 2 == 0
+    w = np.linalg.solve(x[seen].T @ x[seen] + 5 * np.eye(x.shape[1]), x[seen].T @ y[seen])
+    assert ((y[~seen] - x[~seen] @ w) ** 2).sum() < 0.9 * (y[~seen] ** 2).sum()
 
 
 def test_an_error_below_rest_is_none():
