@@ -23,8 +23,9 @@ _SHARED = """\
   numbers. Nobody was recorded for it.
 - **The evaluation is circular.** Held-out subjects are other people of the same simulation. The tables say
   how well the model recovers that simulation, beside baselines in the same run. They do not say how close
-  the result comes to a recorded person. Two checks are less flattering: the second, independent face below,
-  and the recorded group averages of six emotions that the project's tests put through both models.
+  the result comes to a recorded person. Two checks are less flattering: the second, independent face in the
+  card of `emg2exp.onnx`, and the recorded group averages of six emotions that the project's tests put
+  through both models.
 - **The paper's figures cannot be compared.** The only ones at hand are of one real clip of a smile: ρ 0.81
   for the zygomaticus and 0.76 for the corrugator, with a lag of 4 to 8 frames at onset. Other data, other
   frames, other truth.
@@ -37,8 +38,7 @@ _LIMITS = {
 ## What muscles cannot tell
 
 - **The jaw.** The muscles that open it carry no electrode. The model infers what tends to go along, and
-  what leaks into neighbouring channels; speech and chewing come out much too small. The masseter opens
-  nothing.
+  what leaks into neighbouring channels; it is least exact in speech and chewing. The masseter opens nothing.
 - **The lids.** Their levator is not recorded. Lids close with the orbicularis oculi, half by habit: a blink
   is short and weak in an envelope of 100 ms.
 - **Missing channels are inferred** from the other side and from what goes together in the movements that it
