@@ -21,7 +21,7 @@ MANIFEST = "blender_manifest.toml"
 # Parts of the package that do nothing inside Blender.
 _NOT_SHIPPED = ("cli", "training", "heads/build", "__main__.py")
 _BESIDE = ("LICENSE",)
-_MODELS = ("*.npz", "*.onnx", "*.edf", "*.md")
+_MODELS = ("*.npz", "*.onnx", "*.edf", "*.md", "evaluation.json")
 
 
 def run(platforms: Sequence[str], output: Path, pythons: Sequence[str] = wheels.PYTHONS) -> list[Path]:
