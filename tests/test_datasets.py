@@ -454,6 +454,15 @@ def test_a_single_subject_is_split_by_block():
     assert {c.rec for c in validation} == {c.rec for c in test} != {c.rec for c in train}
 
 
+def test_two_subjects_are_too_few_to_be_kept_apart_unasked():
+    data = dataset(
+        clip(p, r, index=k, frames=2) for p in ("01", "02") for r in ("1S", "2S") for k in range(3)
+    )
+    assert "by block" in split(data).sentence
+    blocks = [{(c.pid, c.rec) for c in part} for part in parts_of(data)]
+    assert not blocks[0] & blocks[1] and not blocks[0] & blocks[2] and not blocks[1] & blocks[2]
+
+
 def test_a_single_block_is_split_by_task():
     data = dataset(clip(task=t, index=k, frames=2) for k in range(2) for t in ("a", "b", "c", "d"))
     tasks = [{c.task for c in part} for part in parts_of(data)]
@@ -487,8 +496,8 @@ def test_activation_is_what_the_signal_chain_makes_of_the_same_session():
     clips[1].envelope[:, 4] = 3.1
     clips[2].envelope[:, 4] = 2.9
     for one in clips:
-        one.envelope[:, 6:8] *= 0.02  # neither side contracts clearly
-        one.envelope[:, 6:8] += 4
+        one.envelope[:, 6:8] = 4.0  # neither side contracts clearly
+        one.envelope[50:80, 6:8] = 12.0
         one.envelope[:, 9] = 0.0  # lost
         one.envelope[:, 12] = np.nan  # not recorded
     clips[1].envelope[20:40, 2] = np.nan
@@ -502,6 +511,7 @@ def test_activation_is_what_the_signal_chain_makes_of_the_same_session():
     np.testing.assert_array_equal(present.any(0), chain.present.any(0))
     assert not present[:, [9, 12]].any() and not present[220:240, 2].any()
     np.testing.assert_allclose(values[present], chain.values[present], atol=1e-6)
+    assert values[:, 6].max() > 0.005 and (values[~present] == 0).all()
 
 
 def test_every_session_has_its_own_scale():
@@ -546,7 +556,9 @@ def test_raw_sessions_lie_beside_and_last_as_long(population):
     recording = open_recording(population / "raw/00000_1S.edf")
     stream = recording.streams[0]
     assert len(stream.samples) / stream.rate == pytest.approx(sum(len(c.envelope) for c in clips) / 30, abs=2)
-    assert len(recording.annotations) == len(clips)
+    assert all(
+        {c.task, c.mode} & set(a.text.split()) for c, a in zip(clips, recording.annotations, strict=True)
+    )
 
 
 def test_the_number_of_processes_changes_nothing(tmp_path):
