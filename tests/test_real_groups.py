@@ -161,7 +161,7 @@ LEADING = {
     "happy": ("zygomaticus", "orbicularis_oculi", "levator_labii_superioris"),
     "angry": ("corrugator_supercilii", "depressor_supercilii", "orbicularis_oris"),
     "disgusted": ("corrugator_supercilii", "depressor_supercilii", "levator_labii_superioris"),
-    "fearful": ("medial_frontalis", "depressor_anguli_oris"),
+    "fearful": ("medial_frontalis",),
     "sad": ("medial_frontalis", "mentalis", "corrugator_supercilii"),
     "surprised": ("lateral_frontalis", "medial_frontalis"),
 }

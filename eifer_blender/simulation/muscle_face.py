@@ -67,7 +67,7 @@ _SQUINT = 0.35  # closing of the lid by the orbicularis oculi's outer part
 _JAW_RAD = 0.31  # rotation of the jaw at full activity of its openers, average person
 # Levator palpebrae gives way where orbicularis oculi, less a share of what raises cheek and lip, goes from
 # this activation on, wholly after that much more.
-_CLOSING = (0.15, 0.3)
+_CLOSING = (0.35, 0.4)
 _EYES_OPEN = 0.5
 LEVATORS = slice(SOURCES.index("levator_palpebrae_l"), SOURCES.index("levator_palpebrae_r") + 1)
 """Columns of levator palpebrae, left and right."""

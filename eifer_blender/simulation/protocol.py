@@ -33,7 +33,7 @@ class Protocol:
 
     # Subjects: how they contract their muscles.
     effort: Range = (0.85, 1.0)  # of the true maximum that a subject reaches in a session
-    pattern_sd: float = 0.30  # of a muscle's share in a movement
+    pattern_sd: float = 0.45  # of a muscle's share in a movement
     synergy: float = 0.06  # share with which neighbouring muscles go along, at most
     asymmetry_sd: float = 0.08
     lag_s: float = 0.03  # standard deviation between the sides

@@ -14,7 +14,7 @@ _HIDDEN_TABLE: dict[str, dict[str, float]] = {
     "Eye-Gentle": {"levator_palpebrae": -1.0},
     "Eye-Tight": {"levator_palpebrae": -1.0},
     "Smile-Closed": {"risorius": 0.15, "buccinator": 0.1},
-    "Smile-Open": {"jaw_opener": 0.25, "risorius": 0.3, "depressor_labii": 0.25},
+    "Smile-Open": {"jaw_opener": 0.2, "risorius": 0.4, "depressor_labii": 0.35},
     "Lip-Pucker": {"buccinator": 0.1},
     "Cheeks": {"cheek_inflation": 0.95, "buccinator": 0.35},
     "Snarl": {"depressor_labii": 0.35, "jaw_opener": 0.08},
@@ -22,7 +22,7 @@ _HIDDEN_TABLE: dict[str, dict[str, float]] = {
     "angry": {"levator_palpebrae": 0.1},
     "disgusted": {"depressor_labii": 0.15, "levator_palpebrae": -0.1},
     "fearful": {"levator_palpebrae": 0.6, "risorius": 0.5, "jaw_opener": 0.2, "depressor_labii": 0.2},
-    "happy": {"jaw_opener": 0.2, "risorius": 0.25, "depressor_labii": 0.15, "levator_palpebrae": 0.0},
+    "happy": {"jaw_opener": 0.15, "risorius": 0.5, "depressor_labii": 0.35, "levator_palpebrae": 0.0},
     "sad": {"levator_palpebrae": -0.1},
     "surprised": {"levator_palpebrae": 0.6, "jaw_opener": 0.6, "depressor_labii": 0.4},
 }
