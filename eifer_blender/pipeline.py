@@ -287,7 +287,7 @@ def _least_certain(parameters: np.ndarray, uncertainty: np.ndarray | None, fps: 
     first, last = longest[[0, -1]] / fps
     return (
         f"From {first:.1f} to {last:.1f} s of the take the model is less sure of the face: it expects to be "
-        f"{uncertainty[longest].max():.0f} mm off, elsewhere {usual:.1f} mm.",
+        f"about {np.median(uncertainty[longest]):.0f} mm off, elsewhere {usual:.1f} mm.",
     )
 
 
