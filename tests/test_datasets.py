@@ -17,7 +17,7 @@ from eifer_blender.cli.main import run
 from eifer_blender.datasets import mmm, simulated
 from eifer_blender.datasets.methods import METHODS, find_method
 from eifer_blender.datasets.mmm import ClipData, DataSet, read_dataset, write_dataset
-from eifer_blender.datasets.sessions import activations
+from eifer_blender.datasets.sessions import activations, expressions
 from eifer_blender.datasets.splits import split
 from eifer_blender.errors import EiferError
 from eifer_blender.muscles import CHANNEL_COUNT, CHANNELS
@@ -581,3 +581,23 @@ def test_the_command_reports_how_far_it_is_and_does_not_overwrite(tmp_path, caps
 
 def test_methods_are_found_in_any_case():
     assert find_method("emocaV2").name == "EMOCAv2"
+
+
+def test_faces_are_relative_to_the_resting_face_of_their_session():
+    rng = np.random.default_rng(4)
+    rest = {"07": rng.normal(size=55), "08": rng.normal(size=55)}
+    clips = []
+    for pid, offset in rest.items():
+        one = clip(pid=pid, frames=200, method="EIFER")
+        smile = np.zeros((200, 1))
+        smile[120:180] = 1.0
+        envelope = rng.uniform(1.9, 2.1, (200, CHANNEL_COUNT)) + 80.0 * smile
+        face = offset + 0.5 * smile + rng.normal(0, 0.01, (200, 55))
+        clips.append(replace(one, envelope=envelope.astype(np.float32), parameters=face.astype(np.float32)))
+    recorded = dataset(clips)
+    for face in expressions(recorded, activations(recorded)):
+        np.testing.assert_allclose(face[:100].mean(0), 0, atol=0.01)
+        np.testing.assert_allclose(face[130:170].mean(0), 0.5, atol=0.02)
+    simulated_one = replace(recorded, simulation={"window_ms": 100.0, "protocol": ""})
+    for face, own in zip(expressions(simulated_one, activations(recorded)), clips, strict=True):
+        np.testing.assert_array_equal(face, own.parameters)

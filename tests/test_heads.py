@@ -392,7 +392,7 @@ def test_more_effort_moves_more_but_saturates(head):
 
 def test_eyes_shut_by_themselves_but_stay_open_in_a_smile(head):
     activation = np.zeros((3, CHANNEL_COUNT), dtype=np.float32)
-    activation[1:, CHANNELS.index("orbicularis_oculi_l")] = 0.5
+    activation[1:, CHANNELS.index("orbicularis_oculi_l")] = 0.75
     activation[2, CHANNELS.index("zygomaticus_l")] = 0.9
     rest, shut, smile = expression_of_muscles(head, activation)[:, EYELIDS]
     assert not rest.any() and shut[0] > 0.9 and shut[1] == 0

@@ -58,15 +58,14 @@ def read_data(folder: Path, method: str | None, split_by: str, seed: int) -> Dat
     dataset = mmm.read_dataset(folder, method)
     split = splits.split(dataset, by=split_by, seed=seed)
     activity = sessions.activations(dataset)
+    expressions = sessions.expressions(dataset, activity)
 
     # Models of simulated people are reported on with others, who are in no data set (`population.HELD_OUT`).
     train = (*split.train, *split.test) if dataset.simulation else split.train
 
     def part(numbers: Sequence[int]) -> Material:
-        clips = [dataset.clips[i] for i in numbers]
-        return make_material(
-            [activity[i] for i in numbers], [c.parameters for c in clips], [c.pid for c in clips]
-        )
+        people = [dataset.clips[i].pid for i in numbers]
+        return make_material([activity[i] for i in numbers], [expressions[i] for i in numbers], people)
 
     simulation = dataset.simulation
     people = len({clip.pid for clip in dataset.clips})
@@ -82,7 +81,7 @@ def read_data(folder: Path, method: str | None, split_by: str, seed: int) -> Dat
         statement=(
             "Simulated people by tables of anatomy and random numbers; nobody was recorded for it."
             if simulation
-            else f"Recordings of {people} people with {dataset.method} parameters."
+            else f"Recordings of {people} people: {dataset.method} parameters relative to their rest."
         ),
         licence="CC0-1.0" if simulation else "as the recordings'",
         notes=(*dataset.notes, split.sentence),

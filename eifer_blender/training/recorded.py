@@ -67,9 +67,11 @@ def evaluate_recorded(dataset: mmm.DataSet, models: Models) -> tuple[list[Table]
 
 def _takes(dataset: mmm.DataSet) -> list[Take]:
     """Every clip, normalised session by session; a channel that a clip lacks anywhere is missing in it."""
+    activity = sessions.activations(dataset)
+    faces = sessions.expressions(dataset, activity)
     return [
-        Take(c.mode, c.task, a, present.all(0), c.parameters, a.max(1) > _MOVES)
-        for c, (a, present) in zip(dataset.clips, sessions.activations(dataset), strict=True)
+        Take(c.mode, c.task, a, present.all(0), face, a.max(1) > _MOVES)
+        for c, (a, present), face in zip(dataset.clips, activity, faces, strict=True)
     ]
 
 
