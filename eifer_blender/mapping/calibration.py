@@ -27,7 +27,7 @@ from ..spaces import EYELID_NAMES, JAW_LIMITS, JAW_NAMES
 from .metadata import MAXIMUM_PARAMETERS
 from .model import MAXIMUM_FEATURES, MappingModel, emg_to_expression
 
-NOISES_MM = tuple(0.6 * 2.0**power for power in range(8))
+NOISES_MM = tuple(0.15 * 2.0**power for power in range(10))
 """Noise of the examples that is tried, root mean square over the face; beyond it, no change."""
 
 _MAXIMUM_ENTRY = 1e4  # of W: far beyond what any sound calibration holds

@@ -9,7 +9,7 @@ from ..mapping import model as runtime
 from ..mapping.metadata import EMG2EXP, ModelMetadata, to_props
 from ..muscles import CHANNEL_COUNT
 from .fit import Trainer
-from .network import _LOG_SD, output_limits
+from .network import output_limits
 
 OPSET = 17
 _IR_VERSION = 8
@@ -88,32 +88,54 @@ def _emg_to_expression(
     network = trainer.network
     clipped = _limit(graph, runtime.ACTIVATION, "measured", np.float32([[0.0]]), np.float32([[1.0]]))
     seen = _window(graph, clipped, trainer, metadata)
-    weight = graph.weight("w_present", _array(network.of_present.weight).T)
-    product = graph.add("MatMul", (runtime.PRESENT, weight), "product0")
-    base = graph.add(
-        "Add", (product, graph.weight("b_present", _array(network.of_present.bias)[None])), "base0"
+    free, differences = _answer(
+        graph, trainer, seen, _array(network.of_input.weight).T, runtime.EXPRESSION_SD, runtime.PRESENT
     )
-    differences = _layers(graph, trainer, seen, base, _array(network.of_input.weight))
-    out = graph.add("MatMul", (differences, graph.weight("w_out", _array(network.out.weight).T)), "free")
     low, high = output_limits(trainer.space.names)
-    _limit(graph, out, runtime.EXPRESSION, low[None], high[None])
-    _deviation(graph, trainer, differences, runtime.EXPRESSION_SD)
+    _limit(graph, free, runtime.EXPRESSION, low[None], high[None])
     graph.add("MatMul", (differences, graph.weight("w_features", features)), runtime.FEATURES)
 
 
 def _expression_to_emg(graph: _Graph, trainer: Trainer, metadata: ModelMetadata) -> None:
-    network = trainer.network
     seen = _window(graph, runtime.EXPRESSION, trainer, metadata)
-    base = graph.weight("base0", _array(network.of_present.bias)[None])
     # The deviations that the inputs are divided by in training become part of the first weights.
     spread = np.tile(trainer.spread.numpy(), len(trainer.offsets))
-    differences = _layers(graph, trainer, seen, base, _array(network.of_input.weight) / spread)
-    out = graph.add("MatMul", (differences, graph.weight("w_out", _array(network.out.weight).T)), "free")
-    above = graph.add("Sub", (out, graph.weight("floor", np.float32([[trainer.floor]]))), "above_floor")
+    first = _array(trainer.network.of_input.weight).T / spread[:, None]
+    free, _ = _answer(graph, trainer, seen, first, runtime.ACTIVATION_SD)
+    above = graph.add("Sub", (free, graph.weight("floor", np.float32([[trainer.floor]]))), "above_floor")
     scale = graph.weight("scale", np.float32([[1.0 / (1.0 - trainer.floor)]]))
     scaled = graph.add("Mul", (above, scale), "scaled")
     _limit(graph, scaled, runtime.ACTIVATION, np.float32([[0.0]]), np.float32([[1.0]]))
-    _deviation(graph, trainer, differences, runtime.ACTIVATION_SD)
+
+
+def _answer(
+    graph: _Graph, trainer: Trainer, seen: str, first: np.ndarray, sd: str, present: str = ""
+) -> tuple[str, str]:
+    """(answer without limits, last hidden layer's differences); writes the deviations to `sd`.
+
+    first: weights [K columns, H] of the window. As `fit.Trainer.answer`: where the space has a mirror, the
+    mirrored network, whose weights are the same in another order, answers too, and both are averaged.
+    """
+    count = len(trainer.offsets)
+    masks = _array(trainer.network.of_present.weight).T
+    differences = _layers(graph, trainer, seen, present, first, masks, "")
+    out, weight = _array(trainer.network.out.weight).T, graph.weight
+    if trainer.mirror is None:
+        free = graph.add("MatMul", (differences, weight("w_out", out)), "free")
+        graph.add("Sqrt", (_variance(graph, trainer, differences, ""),), sd)
+        return free, differences
+    given, made = trainer.mirrors()
+    blocks = np.einsum("ij,kjh->kih", given, first.reshape(count, len(given), -1))
+    turned = given @ masks if present else masks
+    mirrored = _layers(graph, trainer, seen, present, blocks.reshape(first.shape), turned, "_m")
+    plain = graph.add("MatMul", (differences, weight("w_out", out / 2)), "half")
+    other = graph.add("MatMul", (mirrored, weight("w_out_m", out @ made / 2)), "half_m")
+    own, turned_variance = (_variance(graph, trainer, d, k) for d, k in ((differences, ""), (mirrored, "_m")))
+    spread = graph.add("MatMul", (turned_variance, weight("made", np.square(made))), "variance_back")
+    total = graph.add("Add", (own, spread), "variance_sum")
+    mean = graph.add("Mul", (total, weight("one_half", np.float32([[0.5]]))), "variance_mean")
+    graph.add("Sqrt", (mean,), sd)
+    return graph.add("Add", (plain, other), "free"), differences
 
 
 def _window(graph: _Graph, rows: str, trainer: Trainer, metadata: ModelMetadata) -> str:
@@ -130,32 +152,49 @@ def _window(graph: _Graph, rows: str, trainer: Trainer, metadata: ModelMetadata)
     return graph.add("Concat", tuple(parts), "window", axis=1)
 
 
-def _layers(graph: _Graph, trainer: Trainer, seen: str, base: str, first: np.ndarray) -> str:
+def _layers(
+    graph: _Graph,
+    trainer: Trainer,
+    seen: str,
+    present: str,
+    first: np.ndarray,
+    masks: np.ndarray,
+    suffix: str,
+) -> str:
     """What the last hidden layer gives more than at rest; see `network.Network.differences`."""
-    change = graph.add("MatMul", (seen, graph.weight("w_input", first.T)), "change0")
-    for k, layer in enumerate(trainer.network.middle, start=1):
-        difference, rest = _difference(graph, base, change, k)
-        weight = graph.weight(f"w{k}", _array(layer.weight).T)
-        change = graph.add("MatMul", (difference, weight), f"change{k}")
-        product = graph.add("MatMul", (rest, weight), f"product{k}")
-        base = graph.add("Add", (product, graph.weight(f"b{k}", _array(layer.bias)[None])), f"base{k}")
-    return _difference(graph, base, change, len(trainer.network.middle) + 1)[0]
+    network, weight = trainer.network, graph.weight
+    base = weight(f"b0{suffix}", _array(network.of_present.bias)[None])
+    if present:
+        product = graph.add("MatMul", (present, weight(f"w_present{suffix}", masks)), f"product0{suffix}")
+        base = graph.add("Add", (product, base), f"base0{suffix}")
+    change = graph.add("MatMul", (seen, weight(f"w_input{suffix}", first)), f"change0{suffix}")
+    for k, layer in enumerate(network.middle, start=1):
+        difference, rest = _difference(graph, base, change, f"{k}{suffix}")
+        matrix, bias = weight(f"w{k}", _array(layer.weight).T), weight(f"b{k}", _array(layer.bias)[None])
+        change = graph.add("MatMul", (difference, matrix), f"change{k}{suffix}")
+        product = graph.add("MatMul", (rest, matrix), f"product{k}{suffix}")
+        base = graph.add("Add", (product, bias), f"base{k}{suffix}")
+    return _difference(graph, base, change, f"_last{suffix}")[0]
 
 
-def _difference(graph: _Graph, base: str, change: str, k: int) -> tuple[str, str]:
+def _difference(graph: _Graph, base: str, change: str, name: str) -> tuple[str, str]:
     """(rectified base and change minus rectified base, rectified base)."""
-    rest = graph.add("Relu", (base,), f"rest{k}")
-    total = graph.add("Add", (base, change), f"sum{k}")
-    active = graph.add("Relu", (total,), f"active{k}")
-    return graph.add("Sub", (active, rest), f"difference{k}"), rest
+    rest = graph.add("Relu", (base,), f"rest{name}")
+    total = graph.add("Add", (base, change), f"sum{name}")
+    active = graph.add("Relu", (total,), f"active{name}")
+    return graph.add("Sub", (active, rest), f"difference{name}"), rest
 
 
-def _deviation(graph: _Graph, trainer: Trainer, differences: str, output: str) -> None:
-    layer = trainer.network.log_sd
-    product = graph.add("MatMul", (differences, graph.weight("w_sd", _array(layer.weight).T)), "sd_product")
-    logarithm = graph.add("Add", (product, graph.weight("b_sd", _array(layer.bias)[None])), "sd_free")
-    limited = _limit(graph, logarithm, "sd_log", np.float32([[_LOG_SD[0]]]), np.float32([[_LOG_SD[1]]]))
-    graph.add("Exp", (limited,), output)
+def _variance(graph: _Graph, trainer: Trainer, differences: str, suffix: str) -> str:
+    """exp(2 s) of the limited logarithm s of the standard deviations."""
+    layer, (low, high) = trainer.network.log_sd, trainer.network.shape.log_sd
+    product = graph.add(
+        "MatMul", (differences, graph.weight("w_sd", _array(layer.weight).T)), f"sd_product{suffix}"
+    )
+    free = graph.add("Add", (product, graph.weight("b_sd", _array(layer.bias)[None])), f"sd_free{suffix}")
+    limited = _limit(graph, free, f"sd_log{suffix}", np.float32([[low]]), np.float32([[high]]))
+    doubled = graph.add("Mul", (limited, graph.weight("two", np.float32([[2.0]]))), f"sd_twice{suffix}")
+    return graph.add("Exp", (doubled,), f"variance{suffix}")
 
 
 def _limit(graph: _Graph, value: str, output: str, low: np.ndarray, high: np.ndarray) -> str:

@@ -24,6 +24,12 @@ def fit_bands(trainer: Trainer, validation: Material) -> np.ndarray:
 
     Rest, where the truth and the answer are both exactly zero, does not count. Returns the factors [outputs].
     """
+    factors = _correct_bands(trainer, validation)
+    # The answer's variance is averaged with that of the mirrored one, so that one correction may not do.
+    return factors * _correct_bands(trainer, validation)
+
+
+def _correct_bands(trainer: Trainer, validation: Material) -> np.ndarray:
     values, log_sd = trainer.predict(validation)
     truth = validation.expression if trainer.forward_way else validation.activation
     counted = np.maximum(np.abs(values), np.abs(truth)) > _STILL
@@ -96,8 +102,9 @@ def _hidden(trainer: Trainer, material: Material, rows: np.ndarray) -> tuple[np.
     with torch.no_grad():
         for start in range(0, len(rows), _ROWS):
             some = rows[start : start + _ROWS]
-            differences = trainer.network.differences(*trainer.inputs(material, some))
-            answer = trainer.network.out(differences).cpu().numpy()
+            inputs = trainer.inputs(material, some)
+            differences = trainer.network.differences(*inputs)
+            answer = trainer.answer(*inputs)[0].cpu().numpy()
             layers.append(differences.cpu().numpy().astype(np.float64))
             gaps.append(material.expression[some] - answer)
     return np.concatenate(layers), np.concatenate(gaps)

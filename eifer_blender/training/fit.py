@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import EiferError
 from ..mapping.metadata import EMG2EXP, EXP2EMG
-from ..muscles import CHANNEL_COUNT
+from ..muscles import CHANNEL_COUNT, OTHER_SIDE
 from . import augment, losses
 from .log import Log
 from .material import Material
@@ -149,12 +149,35 @@ class Trainer:
         limits = output_limits(self.space.names)
         with torch.no_grad():
             for start in range(0, len(rows), _PREDICT_ROWS):
-                v, s = self.network(*self.inputs(material, rows[start : start + _PREDICT_ROWS]))
+                v, s = self.answer(*self.inputs(material, rows[start : start + _PREDICT_ROWS]))
                 values.append(v.cpu().numpy())
                 log_sd.append(s.cpu().numpy())
         result = np.concatenate(values)
         result = np.clip(result, *limits) if self.forward_way else self.above_floor(result)
         return result, np.concatenate(log_sd)
+
+    def answer(self, x: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The network's answer, averaged with the mirrored answer to the mirrored input: exactly symmetric.
+
+        As `Network.forward`; the variances are averaged. In a space without a known mirror, the plain answer.
+        """
+        values, log_sd = self.network(x, present)
+        if self.mirror is None:
+            return values, log_sd
+        given, made = (torch.from_numpy(m).to(x) for m in self.mirrors())
+        frames = x.view(len(x), len(self.offsets), -1)
+        if self.forward_way:
+            other = self.network((frames @ given).flatten(1), present @ given)
+        else:
+            spread = self.spread.to(x)
+            other = self.network(((frames * spread @ given) / spread).flatten(1))
+        variance = (2 * log_sd).exp() + (2 * other[1]).exp() @ made.square()
+        return (values + other[0] @ made) / 2, 0.5 * (variance / 2).log()
+
+    def mirrors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Matrices that exchange left and right in a frame's input and in the output, from the right."""
+        sides = np.eye(CHANNEL_COUNT, dtype=np.float32)[OTHER_SIDE]
+        return (sides, self.space.mirror) if self.forward_way else (self.space.mirror, sides)
 
     def above_floor(self, values: np.ndarray) -> np.ndarray:
         """Activity 0..1 of what the network gives: what lies above the floor, 1 stays 1."""
@@ -188,6 +211,7 @@ class Trainer:
             "spread": self.spread,
             "step": self.step,
             "floor": self.floor,
+            "mirror": self.mirror,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "generator": self.generator.get_state(),

@@ -101,7 +101,8 @@ def export_checkpoint(checkpoint: Path, output: Path) -> None:
             f"'{checkpoint.name}' is from a training that has not ended; finish it with --resume."
         )
     names = tuple(state["names"])
-    space = Space(names, np.eye(len(names), dtype=np.float32)[None], state["spread"].numpy(), None)
+    mirror = None if state["mirror"] is None else state["mirror"].numpy()
+    space = Space(names, np.eye(len(names), dtype=np.float32)[None], state["spread"].numpy(), mirror)
     trainer = Trainer(settings_of(state), space)
     trainer.restore({k: v for k, v in state.items() if k not in ("metadata", "features")})
     features = None if state["features"] is None else state["features"].numpy()
@@ -209,7 +210,7 @@ def _export_error(data: bytes, trainer: Trainer, metadata: ModelMetadata) -> flo
     with torch.no_grad():
         values, log_sd = (
             t.cpu().numpy()
-            for t in trainer.network(*(None if g is None else g.to(trainer.device) for g in given))
+            for t in trainer.answer(*(None if g is None else g.to(trainer.device) for g in given))
         )
     values = (
         np.clip(values, *output_limits(trainer.space.names))

@@ -14,6 +14,7 @@ from ..spaces import EYELID_NAMES, JAW_LIMITS, JAW_NAMES
 
 _FREE = 8.0  # standard deviations: beyond what any face of the head needs
 _LOG_SD = (-9.0, 3.0)
+_LOG_SD_ACTIVITY = (-9.0, -0.7)  # half of the range 0..1: as unsure as one can be
 _FIRST_LOG_SD = -2.0
 
 
@@ -26,6 +27,11 @@ class Shape:
     offsets: tuple[int, ...]  # frames that it sees, relative to its own
     hidden: tuple[int, ...] = (256, 256)
     masked: bool = False  # a second input says which columns were measured
+
+    @property
+    def log_sd(self) -> tuple[float, float]:
+        """Limits of the logarithm of standard deviations."""
+        return _LOG_SD if self.masked else _LOG_SD_ACTIVITY
 
     def as_dict(self) -> dict[str, object]:
         """For a checkpoint."""
@@ -79,7 +85,7 @@ class Network(nn.Module):
 
     def sd_of(self, differences: Tensor) -> Tensor:
         """Logarithm of the standard deviations; the faces' own training does not feel it."""
-        return self.log_sd(differences.detach()).clamp(*_LOG_SD)
+        return self.log_sd(differences.detach()).clamp(*self.shape.log_sd)
 
 
 def output_limits(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
