@@ -250,7 +250,7 @@ def test_a_pose_changes_its_moment_and_less_what_other_muscles_do(model, metric)
     values, _ = course(["Smile-Closed", "Forehead"])
     activation = activation_of(values)
     plain = pipeline.express_take(activation, model, 1.0, 0.0).parameters
-    smile, brow, rest = 36, 36 + 96, 90
+    smile, brow, rest = 36, 36 + 96, 84
     wanted = plain[smile].copy()
     wanted[:5] += 0.8
     pose = examples.pose_at("frame 37", wanted, activation, smile)
@@ -380,7 +380,7 @@ def test_labelled_movements_take_crosstalk_out_of_the_face(model, metric):
     after = pipeline.express_take(activation, model, 1.0, 0.0, calibration=made_).parameters
     smile = slice(30, 42)
     assert notes == [] and made_.changes
-    assert mm((after - true)[smile], metric) < 0.7 * mm((plain - true)[smile], metric)
+    assert mm((after - true)[smile], metric) < 0.85 * mm((plain - true)[smile], metric)
 
 
 def test_a_one_sided_movement_stays_one_sided(model, metric):

@@ -148,7 +148,8 @@ def returned(head, take, middles):
     """emotion -> muscle -> activity (mean of the sides) that the face of the emotion tells of."""
     model = mapping.load_model(head=head, kind=EXP2EMG)
     values, _ = mapping.expression_to_emg(model, take[1], FPS)
-    return {name: by_muscle(values[frame]) for name, frame in middles.items()}
+    told = ~np.isin(CHANNELS, model.metadata.hidden)  # a face says nothing of the others
+    return {name: by_muscle(values[frame] * told) for name, frame in middles.items()}
 
 
 def by_muscle(values):
