@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import tracemalloc
 from dataclasses import replace
 
@@ -302,6 +303,22 @@ def test_parameters_are_known_however_they_are_numbered(tmp_path, method, form, 
     np.testing.assert_array_equal(again.clips[0].parameters, whole.clips[0].parameters)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        lambda prefix, k: {"exp": "expression"}.get(prefix, prefix) + f"_params_{k}",
+        lambda prefix, k: prefix if k == 0 else f"{prefix}.{k}",
+        lambda prefix, k: prefix,
+    ],
+)
+def test_parameters_are_known_under_longer_names_and_under_one_name_each(folder, name):
+    whole = read_dataset(folder).clips[0].parameters
+    names = [name(group.prefix, k) for group in METHODS["EIFER"].groups for k in range(group.count)]
+    text = unzipped(folder / FACE)
+    rewrite(folder / FACE, ",".join(names) + text[text.index("\n") :])
+    np.testing.assert_array_equal(read_dataset(folder).clips[0].parameters, whole)
+
+
 def test_the_jaw_of_deca_is_the_second_half_of_its_pose(tmp_path):
     write_dataset(tmp_path / "d", [clip(method="DECA")], method="DECA")
     path = next((tmp_path / "d").rglob("*.gz"))
@@ -375,6 +392,36 @@ def test_a_small_file_that_unzips_to_gigabytes_is_refused(folder):
     tracemalloc.stop()
     assert len(read.clips) == 1 and "MiB" in read.notes[0]
     assert peak < 3 * 128 << 20
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"Zygomaticus_l\n" + b"0\n" * (20 << 20),
+        b"Zygomaticus_l\r" + b"x\r" * (20 << 20),
+        b",".join(b"Zygomaticus_l" for _ in range(50_000)) + b"\n" + (b"," * 49_999 + b"\n") * 400,
+    ],
+)
+def test_tables_that_are_no_clip_are_refused_before_they_fill_the_memory(folder, content):
+    (folder / EMG).write_bytes(content)
+    tracemalloc.start()
+    read = read_dataset(folder)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(read.clips) == 1 and "is it one clip" in read.notes[0]
+    assert peak < 256 << 20
+
+
+def test_a_data_set_that_cannot_fit_into_memory_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(mmm, "_MOST_FRAMES", 80)
+    with pytest.raises(EiferError, match="read a part"):
+        read_dataset(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_a_pipe_beside_the_index_is_not_waited_for(folder):
+    os.mkfifo(folder / "A.csv")
+    assert len(read_dataset(folder).clips) == 2
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

@@ -87,7 +87,9 @@ METHODS: dict[str, Method] = {
 Of Deep3DFace and FOCUS only the columns that are published are named here; files hold more.
 """
 
-_NUMBERED = re.compile(r"([a-z]+)[^a-z0-9]*([0-9]+)$")
+_PREFIX = re.compile(r"[a-z]+")
+_DIGITS = "0123456789"
+_LONGER = {"expression": "exp", "expr": "exp", "eyelids": "eyelid"}
 
 
 def find_method(name: str) -> Method:
@@ -101,24 +103,18 @@ def find_method(name: str) -> Method:
 def target_columns(method: Method, header: Sequence[str], where: str) -> list[int]:
     """Position of every parameter of the method's space in a file's header.
 
-    Numbers may begin at 0 or 1 and be padded; case and separators do not matter. An optional parameter
-    that is not there is at -1. EiferError names the first column that is missing; `where` names the file.
+    Numbers may begin at 0 or 1 and be padded; case, separators and words between name and number do not
+    matter (`expression_params_7`). Columns without distinct numbers count from left to right, as when pandas
+    tells columns of one name apart. An optional parameter that is not there is at -1. EiferError names the
+    first column that is missing; `where` names the file.
     """
     if not method.target:
         plain = {_plain(title): k for k, title in enumerate(header)}
         otherwise = {name: -1 for name in method.optional}
         wanted = [(name, plain.get(_plain(name), otherwise.get(name))) for name in method.space.names]
     else:
-        numbered: dict[str, dict[int, int]] = {}
-        for position, title in enumerate(header):
-            found = _NUMBERED.match(title.strip().casefold())
-            if found:
-                numbered.setdefault(found[1], {})[int(found[2])] = position
-        lowest = {prefix: min(numbers) for prefix, numbers in numbered.items()}
-        wanted = [
-            (f"{prefix}{k}", numbered.get(prefix, {}).get(k + lowest.get(prefix, 0)))
-            for prefix, k in method.target
-        ]
+        runs = _runs(header)
+        wanted = [(f"{prefix}{k}", runs.get(prefix, {}).get(k)) for prefix, k in method.target]
     missing = [name for name, position in wanted if position is None]
     if missing:
         raise EiferError(
@@ -126,6 +122,26 @@ def target_columns(method: Method, header: Sequence[str], where: str) -> list[in
             f"are these parameters of {method.name}?"
         )
     return [position for _, position in wanted if position is not None]
+
+
+def _runs(header: Sequence[str]) -> dict[str, dict[int, int]]:
+    """Position of each column by its prefix and its number from 0."""
+    found: dict[str, list[tuple[int | None, int]]] = {}
+    for position, title in enumerate(header):
+        name = title.strip().casefold()
+        if match := _PREFIX.match(name):
+            digits = name[len(name.rstrip(_DIGITS)) :]
+            number = int(digits) if 0 < len(digits) <= 6 else None
+            found.setdefault(_LONGER.get(match[0], match[0]), []).append((number, position))
+    runs = {}
+    for prefix, columns in found.items():
+        numbers = {number for number, _ in columns}
+        if None in numbers or len(numbers) < len(columns):
+            runs[prefix] = {k: position for k, (_, position) in enumerate(columns)}
+        else:
+            lowest = min(numbers)
+            runs[prefix] = {number - lowest: position for number, position in columns}
+    return runs
 
 
 def _plain(text: str) -> str:

@@ -57,6 +57,7 @@ _NO = ("0", "0.0", "false", "no", "n")
 _CUT = 2  # frames by which sEMG and parameters may differ
 _MOST_LOST = 0.1  # share of frames without parameters that are bridged
 _MOST_NOTES = 8
+_MOST_FRAMES = 10_000_000  # of a data set: more than 90 hours, some gigabytes
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,16 @@ def read_dataset(folder: Path | str, method: str | None = None) -> DataSet:
     clips, faces = _indices(folder)
     chosen = find_method(method) if method else _only_method(folder, faces)
     notes: list[str] = []
-    read, headers = [], {}
+    read, headers, frames = [], {}, 0
     for row in _paired(clips, faces, chosen, notes):
         try:
             read.append(_read_clip(folder, row, chosen, headers, notes))
         except EiferError as error:
             notes.append(f"Left out a clip: {error}")
+            continue
+        frames += len(read[-1].envelope)
+        if frames > _MOST_FRAMES:
+            raise EiferError(f"'{folder.name}' has more than {_MOST_FRAMES} frames; read a part of it.")
     if not read:
         why = f" {notes[-1]}" if notes else ""
         raise EiferError(f"'{folder.name}' has no clip with sEMG and parameters of {chosen.name}.{why}")
@@ -124,7 +129,7 @@ def _indices(folder: Path) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     methods = {name.casefold() for name in METHODS}
     clips: list[dict[str, str]] = []
     faces: list[dict[str, str]] = []
-    for path in sorted(folder.glob("*.csv")):
+    for path in sorted(p for p in folder.glob("*.csv") if p.is_file()):
         header = set(read_header(path))
         if "emg" not in header:
             continue

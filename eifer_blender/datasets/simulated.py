@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 
@@ -82,6 +82,10 @@ def _each(
         waiting = {pool.submit(work, number): number for number in numbers}
         for ready in as_completed(waiting):
             yield waiting[ready], ready.result()
+    except BrokenExecutor:
+        raise EiferError(
+            "A process that simulated was ended from outside; try again with --jobs 1."
+        ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -15,10 +15,12 @@ import numpy as np
 from ..errors import EiferError
 
 MAXIMUM_BYTES = 128 << 20  # of a table's text; half a minute of 531 columns has about 10 MB
+MAXIMUM_FRAMES = 1_000_000  # of a table: nine hours
 MAXIMUM_ROWS = 50_000  # of an index
+_MAXIMUM_COLUMNS = 4096
 _LONGEST_LINE = 1 << 20
 _BLOCK = 1 << 20
-_FEW_ROWS = 2048  # rows of words that are held at once
+_FEW_ROWS = 256  # rows of words that are held at once
 
 
 def read_table(path: Path) -> tuple[list[str], np.ndarray]:
@@ -27,7 +29,11 @@ def read_table(path: Path) -> tuple[list[str], np.ndarray]:
     Raises EiferError if it cannot be read, is larger than a clip can be, or rows differ in length.
     """
     data = _bytes(path)
+    if max(data.count(b"\n"), data.count(b"\r")) > MAXIMUM_FRAMES:
+        raise EiferError(f"'{path.name}' has more than {MAXIMUM_FRAMES} rows; is it one clip?")
     header, lines = _header(data, path)
+    if len(header) > _MAXIMUM_COLUMNS:
+        raise EiferError(f"'{path.name}' has {len(header)} columns; is it one clip?")
     start = lines.tell()
     if not any(line.strip() for line in itertools.islice(lines, 100)):
         return header, np.empty((0, len(header)), np.float32)
