@@ -11,6 +11,7 @@ conductivity cancels, because all is given as a share of what the muscle's own e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,7 +52,7 @@ _BELLIES_MM: dict[str, tuple[tuple[float, float], ...]] = {
     "depressor_anguli_oris": ((27.5, -56), (30, -80)),
     "medial_frontalis": ((10, 59), (12, 87)),
     "orbicularis_oculi": tuple(
-        (32 + 19 * float(np.cos(a)), 27 + (18 if np.sin(a) < 0 else 10) * float(np.sin(a)))
+        (32 + 19 * math.cos(a), 27 + (18 if math.sin(a) < 0 else 10) * math.sin(a))
         for a in np.linspace(-np.pi, np.pi, 17)
     ),
     "risorius": ((52, -38), (29, -43)),
