@@ -28,11 +28,12 @@ class Split(NamedTuple):
     sentence: str
 
 
-def split(dataset: DataSet, by: str = "auto", seed: int = 0) -> Split:
+def split(dataset: DataSet, by: str = "auto", seed: int = 1) -> Split:
     """Split by whole subjects, blocks of a session, tasks or clips; the same seed splits alike.
 
     Neighbouring frames are nearly the same, so frames of one clip always stay together. "auto" takes the
     first of these of which there are three; of two blocks, the clips of the second are shared out.
+    Training and evaluation leave `seed` alone, whatever their own, so that both mean the same test part.
     Raises EiferError if `by` is unknown or there are too few of them.
     """
     if by != "auto":

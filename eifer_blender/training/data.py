@@ -53,10 +53,10 @@ def simulated_folder(seed: int) -> Path:
     return folder
 
 
-def read_data(folder: Path, method: str | None, split_by: str, seed: int) -> Data:
+def read_data(folder: Path, method: str | None, split_by: str) -> Data:
     """Read a data set and split it; EiferError if it cannot be used."""
     dataset = mmm.read_dataset(folder, method)
-    split = splits.split(dataset, by=split_by, seed=seed)
+    split = splits.split(dataset, by=split_by)
     activity = sessions.activations(dataset)
     expressions = sessions.expressions(dataset, activity)
 

@@ -44,6 +44,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="score on the test part of a data set like MMM",
     )
     parser.add_argument("--method", help="whose expression parameters of it: EIFER, SMIRK, DECA, ...")
+    parser.add_argument("--split", default="auto", help="as it was for the training (auto)")
     parser.add_argument("--cards", action="store_true", help="write the models' cards beside the result")
     parser.add_argument("--quick", action="store_true", help="a few subjects only: to see that it works")
     parser.add_argument("--replace", action="store_true", help="overwrite existing files")
@@ -110,8 +111,12 @@ def _on_data(args: Namespace) -> tuple[list[Table], dict[str, MappingModel], dic
     models = {
         kind: mapping.load_model(path, space=dataset.space.id, kind=kind) for kind, path in files.items()
     }
-    tables, sentence = evaluate_recorded(dataset, _functions(models))
+    tables, sentence = evaluate_recorded(dataset, _functions(models), args.split)
     print(sentence)
+    if dataset.simulation:
+        print(
+            "Models of simulated people learn from all but the validation part; leave --data out to be fair."
+        )
     return tables, models, files
 
 
@@ -169,7 +174,9 @@ def _stored(
 
 def _command(args: Namespace) -> str:
     chosen = "".join(f" --{kind} {getattr(args, kind).as_posix()}" for kind in KINDS if getattr(args, kind))
-    data = " --data FOLDER" + (f" --method {args.method}" if args.method else "") if args.data else ""
+    method = f" --method {args.method}" if args.method else ""
+    split = f" --split {args.split}" if args.split != "auto" else ""
+    data = f" --data FOLDER{method}{split}" if args.data else ""
     quick = " --quick" if args.quick else ""
     return f"python3 -m eifer_blender evaluate{chosen}{data}{quick}"
 

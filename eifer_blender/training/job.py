@@ -56,7 +56,7 @@ def train_model(
     """
     simulated = data is None
     folder = simulated_folder(seed) if data is None else data
-    found = read_data(folder, method, split_by, seed)
+    found = read_data(folder, method, split_by)
     for note in found.notes:
         print(note)
     print(f"{len(found.train)} frames to train on, {len(found.validation)} for validation.")

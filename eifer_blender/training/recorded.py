@@ -45,12 +45,14 @@ class _Parts(NamedTuple):
     test: list[list[Take]]
 
 
-def evaluate_recorded(dataset: mmm.DataSet, models: Models) -> tuple[list[Table], str]:
-    """(tables, a sentence about the split) for the test part of a data set.
+def evaluate_recorded(
+    dataset: mmm.DataSet, models: Models, split_by: str = "auto"
+) -> tuple[list[Table], str]:
+    """(tables, a sentence about the split) for the test part of a data set, split as for training.
 
     Raises EiferError if the data set is too small to be split.
     """
-    chosen = splits.split(dataset)
+    chosen = splits.split(dataset, by=split_by)
     takes = _takes(dataset)
     subjects: dict[str, list[Take]] = {}
     for number in chosen.test:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from eifer_blender.training import (
     assess,
     baselines,
     cards,
+    data,
     methods,
     plan,
     recorded,
@@ -545,6 +547,7 @@ def own_dataset(space, subjects=4):
         for index, task in enumerate(("happy", "sad"), 1):
             at = np.linspace(0, 12, 240)[:, None]
             course = np.clip(np.sin(at * rng.uniform(0.8, 1.2, 22) + rng.uniform(0, 6, 22)), 0, 1)
+            course[:40] = 0.0  # at rest, by which faces are compared
             envelope = (2.0 + 150.0 * course).astype(np.float32)
             face = (course @ weights).astype(np.float32)
             clips.append(mmm.ClipData(f"{subject:02d}", "1S", "emotion", task, index, envelope, face))
@@ -581,3 +584,24 @@ def test_one_direction_alone_can_be_scored():
     dataset = own_dataset(DEFAULT_SPACE)
     models = resting_models(55)._replace(to_face=None)
     assert [t.name for t in recorded.evaluate_recorded(dataset, models)[0]] == ["activity", "muscles"]
+
+
+@pytest.mark.parametrize("split_by", ["auto", "task", "clip"])
+def test_what_is_reported_on_was_not_trained_on(tmp_path, split_by):
+    clips = [
+        replace(one, task=f"{one.task}{number % 4}", index=number)
+        for number, one in enumerate(own_dataset(DEFAULT_SPACE).clips)
+    ]
+    folder = mmm.write_dataset(tmp_path / "own", clips)
+    seen = []
+
+    def to_activity(expression, rate):
+        seen.append(expression)
+        return methods.Activity(np.zeros((len(expression), 22), np.float32))
+
+    models = methods.Models(None, to_activity, ())
+    recorded.evaluate_recorded(mmm.read_dataset(folder), models, split_by)
+    found = data.read_data(folder, None, split_by)
+    reported = {row.tobytes() for row in np.concatenate(seen) if row.any()}
+    for part in (found.train, found.validation):
+        assert len(part) and not reported & {row.tobytes() for row in part.expression}

@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def material(folder):
-    return data.read_data(folder, None, "auto", 1)
+    return data.read_data(folder, None, "auto")
 
 
 def settings(kind, **more):
