@@ -48,8 +48,10 @@ def run(args: Namespace) -> int:
     output = args.output or Path(f"out/{args.kind}.onnx")
     if output.suffix != ".onnx":
         raise EiferError(f"The model is an ONNX file; call it '{output.with_suffix('.onnx').name}'.")
-    if output.exists() and not (args.replace or args.resume):
-        raise EiferError(f"'{output}' exists already; choose another name or add --replace.")
+    for path in (output.with_suffix(suffix) for suffix in (".onnx", ".pt", ".csv", ".svg")):
+        if path.exists() and not (args.replace or args.resume):
+            more = " or, to go on with that training, --resume" if path.suffix == ".pt" else ""
+            raise EiferError(f"'{path}' exists already; choose another name or add --replace{more}.")
     if args.steps is not None and args.steps < 1:
         raise EiferError("Training needs at least one step.")
     with _packages():

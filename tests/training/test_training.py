@@ -230,6 +230,13 @@ def test_the_command_writes_a_model_that_loads_and_says_what_it_is(tmp_path, fol
     assert path.with_suffix(".svg").read_text().startswith("<svg")
 
 
+def test_an_interrupted_training_is_not_overwritten_unasked(tmp_path, folder):
+    (tmp_path / "own.pt").write_bytes(b"hours of work")
+    with pytest.raises(EiferError, match="--resume"):
+        run(EMG2EXP, tmp_path / "own.onnx", "--data", folder, "--steps", 5)
+    assert (tmp_path / "own.pt").read_bytes() == b"hours of work"
+
+
 def test_a_log_goes_on_after_a_break(tmp_path):
     log = Log(tmp_path / "log.csv")
     log.begin(0)
