@@ -184,12 +184,11 @@ def usual_levator(muscles: np.ndarray) -> np.ndarray:
     return -(alone**2) * (3 - 2 * alone)
 
 
-def usual_activity(muscles: np.ndarray, jaw: np.ndarray | float = 0.0) -> np.ndarray:
+def usual_activity(muscles: np.ndarray) -> np.ndarray:
     """float32 [n, 32]: all sources for muscles [n, 22] when the unmeasured ones do the least they can."""
     activity = np.zeros((len(muscles), len(SOURCES)), np.float32)
     activity[:, :CHANNEL_COUNT] = muscles
     activity[:, LEVATORS] = usual_levator(muscles)
-    activity[:, SOURCES.index("jaw_opener")] = jaw
     return activity
 
 

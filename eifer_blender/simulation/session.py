@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,8 +19,10 @@ from .muscle_face import LEVATORS, expression_of_activity, part_parameters, usua
 from .plans import smooth_step
 from .population import Subject
 from .protocol import PROTOCOL, Protocol
+from .semg import default_source_uv
 from .sources import HIDDEN, SOURCES
 from .tasks import activity_of
+from .volume import session_leak
 
 __all__ = ["HIDDEN", "RATE", "Clip", "Performance", "make_performances", "make_session", "record"]
 
@@ -96,7 +99,7 @@ def make_performances(
     rng = np.random.default_rng([subject.number, seed, 11])
     tasks = _tasks(kind, seconds, rng)
     result = []
-    parts = part_parameters(load_default_head())
+    parts = _default_parts()
     tired = np.zeros(_COUNT)
     for mode, task, length in tasks:
         bouts = _bouts(subject, mode, task, length, rng, protocol)
@@ -142,14 +145,17 @@ def record(
 
 def crosstalk(subject: Subject, electrodes: Electrodes) -> np.ndarray:
     """float64 [22, 32] microvolts at every electrode pair per unit of activity of every source."""
-    from .volume import session_leak
-
-    share = session_leak(subject.crosstalk * electrodes.crosstalk)
-    hidden = np.full(_COUNT - CHANNEL_COUNT, 150.0)
-    typical = np.array([m.maximum_uv for m in MUSCLES])[MUSCLE_OF_CHANNEL]
-    source_uv = np.concatenate([typical, hidden])
+    share, source_uv = session_leak(subject.crosstalk * electrodes.crosstalk), default_source_uv()
     # An electrode's gain (skin, fat, contact) scales all that it sees.
-    return share * source_uv * (subject.maximum_uv / typical)[:, None]
+    return share * source_uv * (subject.maximum_uv / source_uv[:CHANNEL_COUNT])[:, None]
+
+
+@lru_cache(maxsize=1)
+def _default_parts() -> np.ndarray:
+    """`part_parameters` of the default head: the same for every subject."""
+    parts = part_parameters(load_default_head())
+    parts.setflags(write=False)
+    return parts
 
 
 def _tasks(kind: str, seconds: float, rng: np.random.Generator) -> list[tuple[str, str, float]]:
@@ -175,7 +181,6 @@ def _bouts(
     subject: Subject, mode: str, task: str, length: float, rng: np.random.Generator, protocol: Protocol
 ) -> list[_Bout]:
     """Contractions that fill a clip, and blinks in between."""
-    makers = {"smile": _smile, "blink": None, "speech": None, "chewing": None}
     if mode == "speech":
         bouts = _speech(length, rng)
     elif mode == "chewing":
@@ -183,7 +188,7 @@ def _bouts(
     elif mode == "blink" or task == "Face-At-Rest":
         bouts = []
     else:
-        maker = makers.get(mode, _free if mode == "free" else _movement)
+        maker = {"smile": _smile, "free": _free}.get(mode, _movement)
         bouts, at = [], _FACE_DECAY_S + rng.uniform(0, 0.3)
         while True:
             bout = maker(task, at, rng, protocol)
@@ -263,7 +268,6 @@ def _own(bout: _Bout, subject: Subject, rng: np.random.Generator, protocol: Prot
 def _blinks(mode: str, length: float, rng: np.random.Generator, protocol: Protocol) -> list[_Bout]:
     often = 4.0 if mode == "blink" else 1.0
     count = rng.poisson(protocol.blinks_per_minute * often * length / 60)
-    goal = np.zeros(_COUNT)
     columns = [SOURCES.index(f"orbicularis_oculi_{s}") for s in "lr"]
     bouts = []
     for onset in rng.uniform(0.2, length - 0.6, count):

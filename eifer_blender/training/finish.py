@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from .fit import Trainer
-from .losses import spread_metric
 from .material import Material
 from .scores import BAND, spearman
 
@@ -87,13 +86,6 @@ def calibration_features(trainer: Trainer, material: Material, metric: np.ndarra
     values, vectors = np.linalg.eigh(spread / (len(subjects) * metric.shape[1]))
     kept = np.argsort(-values)[:FEATURES]
     return (vectors[:, kept] * np.sqrt(np.maximum(values[kept], 0.0))).astype(np.float32)
-
-
-def error_metric(trainer: Trainer, vertex_metric: np.ndarray | None) -> np.ndarray:
-    """[P, P] for `calibration_features`: millimetres, or deviations where the space has no head."""
-    if vertex_metric is not None:
-        return vertex_metric
-    return spread_metric(np.diag(trainer.space.spread))[0]
 
 
 def _hidden(trainer: Trainer, material: Material, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

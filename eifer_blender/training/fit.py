@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import EiferError
-from ..mapping.metadata import EMG2EXP, EXP2EMG
+from ..mapping.metadata import EMG2EXP
 from ..muscles import CHANNEL_COUNT, OTHER_SIDE
 from . import augment, losses
 from .log import Log
@@ -296,16 +296,3 @@ def settings_of(state: dict[str, object]) -> Settings:
     values["hidden"] = tuple(values["hidden"])
     values["augmentation"] = augment.Augmentation(**values["augmentation"])
     return Settings(**values)
-
-
-__all__ = [
-    "EMG2EXP",
-    "EXP2EMG",
-    "Settings",
-    "Space",
-    "Trainer",
-    "fit",
-    "load_checkpoint",
-    "save_checkpoint",
-    "settings_of",
-]

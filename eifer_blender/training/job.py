@@ -82,7 +82,7 @@ def train_model(
     command = _command(kind, output, None if simulated else data, method, causal, seed, steps)
     features = None
     if kind == EMG2EXP:
-        metric = finish.error_metric(trainer, vertex_metric(load_default_head()) if found.has_head else None)
+        metric = vertex_metric(load_default_head()) if found.has_head else trainer.space.metrics[0]
         features = finish.calibration_features(trainer, found.train, metric)
     metadata = _metadata(trainer, found, command)
     state = trainer.state() | {"metadata": _plain(metadata), "features": _tensor(features)}

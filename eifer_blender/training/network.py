@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -32,10 +32,6 @@ class Shape:
     def log_sd(self) -> tuple[float, float]:
         """Limits of the logarithm of standard deviations."""
         return _LOG_SD if self.masked else _LOG_SD_ACTIVITY
-
-    def as_dict(self) -> dict[str, object]:
-        """For a checkpoint."""
-        return asdict(self)
 
 
 def window(before: int, after: int, dense: int = 4) -> tuple[int, ...]:
