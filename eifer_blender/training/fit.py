@@ -282,9 +282,10 @@ def load_checkpoint(path: Path) -> dict[str, object]:
     """A checkpoint, without running any code in it; EiferError if it is not one."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever its unpickler meets
-        reason = " ".join(str(error).split())[:120]
-        raise EiferError(f"'{path.name}' is not a checkpoint of a training: {reason}") from None
+    except Exception:  # torch raises whatever its unpickler meets, and advises to run the file's code
+        raise EiferError(
+            f"'{path.name}' is not a checkpoint of a training; choose the .pt file that a training left."
+        ) from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise EiferError(f"'{path.name}' is not a checkpoint of a training of this version.")
     return state
