@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import agreement
 from ..muscles import CHANNEL_COUNT
 from . import scores
 from .surface import GOAL_GROUPS, GROUPS, REGIONS, Surface
@@ -57,7 +58,7 @@ def subject_faces(surface: Surface, takes: Sequence[Take], method: ToFace) -> Su
         rest = one.moved[:, -1] < STILL_MM
         stills.append(rest[2:] & rest[1:-1] & rest[:-2])
         if found.sd is not None:
-            inside.append(scores.covered(found.values, found.sd, take.expression)[~rest])
+            inside.append(agreement.covered(found.values, found.sd, take.expression)[~rest])
     joined = {
         name: np.concatenate([getattr(p, name) for p in parts])
         for name in ("error", "moved", "jaw", "opening", "bend", "true_bend")
@@ -151,14 +152,14 @@ def subject_activity(
     inside = np.full(CHANNEL_COUNT, np.nan)
     if sds is not None:
         active = np.maximum(own, wanted) > STILL_ACTIVITY
-        held = scores.covered(own, np.concatenate(sds), wanted) & active
+        held = agreement.covered(own, np.concatenate(sds), wanted) & active
         inside = held.sum(0) / np.where(active.any(0), active.sum(0), np.nan)
     return SubjectActivity(
-        scores.spearman(own, wanted),
-        scores.spearman(own[moving], wanted[moving]),
-        scores.rmse(own, wanted),
-        scores.smape(own, wanted),
-        scores.lag(estimates, true),
+        agreement.spearman(own, wanted),
+        agreement.spearman(own[moving], wanted[moving]),
+        agreement.rmse(own, wanted),
+        agreement.smape(own, wanted),
+        agreement.lag(estimates, true),
         inside,
     )
 

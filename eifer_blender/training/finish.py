@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..agreement import BAND, spearman
 from .fit import Trainer
 from .material import Material
-from .scores import BAND, spearman
 
 FEATURES = 48
 _RIDGE = 1e-3  # of a subject's own read-out, relative to the mean energy of the hidden units

@@ -152,7 +152,7 @@ def _metadata(trainer: Trainer, data: Data, command: str) -> ModelMetadata:
 
 def _hidden(trainer: Trainer, validation: Material) -> tuple[str, ...]:
     """Channels that a face does not tell."""
-    from .scores import spearman
+    from ..agreement import spearman
 
     values = trainer.predict(validation)[0]
     rho = np.array(

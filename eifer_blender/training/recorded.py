@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import agreement
 from ..datasets import mmm, sessions, splits
 from ..heads.default import load_default_head
 from ..heads.metric import vertex_metric
 from ..spaces import DEFAULT_SPACE
-from . import assess, baselines, scores
+from . import assess, baselines
 from .activity_tables import activity_tables
 from .assess import Faces
 from .face_tables import movement_table, score_faces, whole_table
@@ -129,11 +130,11 @@ Pearson's, over the frames of all test clips, median over the parameters. Band: 
     for name, method in methods.items():
         found = [method(t) for t in takes]
         values = np.concatenate([f.values for f in found])
-        error = scores.rmse(values, truth)[varies] / truth.std(0, dtype=np.float64)[varies]
+        error = agreement.rmse(values, truth)[varies] / truth.std(0, dtype=np.float64)[varies]
         band = float("nan")
         if all(f.sd is not None for f in found):
             band = 100 * float(
-                scores.covered(values, np.concatenate([f.sd for f in found]), truth)[:, varies].mean()
+                agreement.covered(values, np.concatenate([f.sd for f in found]), truth)[:, varies].mean()
             )
         rows.append([name, float(np.median(error)), float(np.median(_pearson(values, truth)[varies])), band])
     columns = [("method", -1), ("error", 3), ("correlation", 3), ("band %", 1)]

@@ -1,6 +1,6 @@
-"""Scores of predicted faces and of predicted muscle activity, defined once for tables and tests.
+"""Scores of predicted faces, defined once for tables and tests; those of activity stand in `agreement`.
 
-All times are frames. Functions take whole clips; nothing is computed across the border of two clips.
+Functions take whole clips; nothing is computed across the border of two clips.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ from .surface import Surface, displacements
 
 MOVING_MM = 2.0
 """A region counts in frames in which its true mean vertex displacement is at least so large."""
-
-BAND = 1.2816
-"""The central 80 % of a normal distribution lie within so many standard deviations."""
 
 _BIN_MM = 0.01
 _BINS = 4000  # to 40 mm; what lies beyond counts as 40
@@ -116,71 +113,6 @@ def pooled(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:
 def percentile_mm(spread: np.ndarray, percent: float = 95.0) -> float:
     """The percentile of distances in mm from their histogram, to 0.01 mm."""
     return float((np.searchsorted(np.cumsum(spread), spread.sum() * percent / 100) + 0.5) * _BIN_MM)
-
-
-def covered(mean: np.ndarray, sd: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """bool [n, P]: the truth lies within the 80 % band of a prediction."""
-    return np.abs(true - mean) <= BAND * sd
-
-
-# --- muscle activity -------------------------------------------------------------------------------
-
-
-def spearman(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """float64 [k]: rank correlation of every column of [n, k]; ties share their average rank.
-
-    NaN where the true column does not vary; 0 where only the prediction does not.
-    """
-    from scipy.stats import rankdata
-
-    def centred(values: np.ndarray) -> np.ndarray:
-        ranks = rankdata(values, axis=0)
-        return ranks - ranks.mean(0)
-
-    if len(true) < 2:
-        return np.full(np.shape(true)[1], np.nan)
-    own, wanted = centred(predicted), centred(true)
-    scale = np.sqrt((own**2).sum(0) * (wanted**2).sum(0))
-    rho = (own * wanted).sum(0) / np.where(scale > 0, scale, 1.0)
-    return np.where((wanted**2).sum(0) > 0, rho, np.nan)
-
-
-def rmse(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """float64 [k]: root mean squared difference of every column of [n, k]."""
-    return np.sqrt(((predicted.astype(np.float64) - true) ** 2).mean(0))
-
-
-def smape(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """float64 [k], 0..200: symmetric mean absolute percentage error of every column of [n, k].
-
-    100 times the mean over frames of |p - t| / ((|p| + |t|) / 2); a frame in which both are zero is
-    exact and counts 0.
-    """
-    p, t = predicted.astype(np.float64), true.astype(np.float64)
-    size = (np.abs(p) + np.abs(t)) / 2
-    return 100 * (np.abs(p - t) / np.where(size > 0, size, 1.0)).mean(0)
-
-
-def lag(predicted: Sequence[np.ndarray], true: Sequence[np.ndarray], reach: int = 15) -> np.ndarray:
-    """float64 [k] frames by which the prediction follows the truth: the peak of their cross-correlation.
-
-    predicted, true: clips [n, k]. Columns are taken about their mean over all clips; beyond a clip's
-    ends is nothing. Looks at shifts of at most `reach` frames; NaN where a column does not vary.
-    """
-    gap = np.zeros((reach, true[0].shape[1]))
-
-    def line(clips: Sequence[np.ndarray]) -> np.ndarray:
-        mean = np.concatenate(clips).mean(0, dtype=np.float64)
-        return np.concatenate([gap, *(part for clip in clips for part in (clip - mean, gap))])
-
-    own, wanted = line(predicted), line(true)
-    inner = slice(reach, len(wanted) - reach)
-    shifts = np.arange(-reach, reach + 1)
-    # Nearest to zero first, so that a tie is no lag.
-    shifts = shifts[np.argsort(np.abs(shifts), kind="stable")]
-    height = np.stack([(own[reach + s : len(own) - reach + s] * wanted[inner]).sum(0) for s in shifts])
-    varies = ((own**2).sum(0) > 1e-12) & ((wanted**2).sum(0) > 1e-12)
-    return np.where(varies, shifts[height.argmax(0)], np.nan).astype(np.float64)
 
 
 # --- directions ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from eifer_blender import agreement
 from eifer_blender.datasets import mmm
 from eifer_blender.heads.default import load_default_head
 from eifer_blender.heads.deform import deform
@@ -161,7 +162,7 @@ def test_pooling_weighs_frames_and_takes_its_error_from_subjects():
 def test_the_band_of_normal_errors_holds_eighty_percent():
     rng = np.random.default_rng(0)
     sd = rng.uniform(0.5, 2, (20_000, 2))
-    inside = scores.covered(np.zeros_like(sd), sd, rng.standard_normal(sd.shape) * sd)
+    inside = agreement.covered(np.zeros_like(sd), sd, rng.standard_normal(sd.shape) * sd)
     np.testing.assert_allclose(inside.mean(0), 0.8, atol=0.01)
 
 
@@ -175,21 +176,21 @@ def test_rank_correlation_is_scipys_with_ties():
     true = np.round(rng.random((200, 3)), 1)
     predicted = np.round(true + 0.3 * rng.random((200, 3)), 1)
     expected = [spearmanr(predicted[:, k], true[:, k]).statistic for k in range(3)]
-    np.testing.assert_allclose(scores.spearman(predicted, true), expected)
+    np.testing.assert_allclose(agreement.spearman(predicted, true), expected)
 
 
 def test_rank_correlation_of_constants():
     line = np.arange(5.0)[:, None]
-    assert scores.spearman(line * 0, line) == 0 and np.isnan(scores.spearman(line, line * 0))
-    assert scores.spearman(line**3, line) == pytest.approx(1)
-    assert scores.spearman(-line, line) == pytest.approx(-1)
+    assert agreement.spearman(line * 0, line) == 0 and np.isnan(agreement.spearman(line, line * 0))
+    assert agreement.spearman(line**3, line) == pytest.approx(1)
+    assert agreement.spearman(-line, line) == pytest.approx(-1)
 
 
 def test_rmse_and_smape_of_known_pairs():
     predicted, true = np.array([[0.0], [0.3], [0.5]]), np.array([[0.0], [0.1], [0.5]])
-    assert scores.rmse(predicted, true) == pytest.approx(np.sqrt(0.04 / 3))
-    assert scores.smape(predicted, true) == pytest.approx(100 * (0 + 0.2 / 0.2 + 0) / 3)
-    assert scores.smape(np.zeros((4, 1)), np.ones((4, 1))) == pytest.approx(200)
+    assert agreement.rmse(predicted, true) == pytest.approx(np.sqrt(0.04 / 3))
+    assert agreement.smape(predicted, true) == pytest.approx(100 * (0 + 0.2 / 0.2 + 0) / 3)
+    assert agreement.smape(np.zeros((4, 1)), np.ones((4, 1))) == pytest.approx(200)
 
 
 @pytest.mark.parametrize("shift", [-4, 0, 3])
@@ -198,12 +199,12 @@ def test_lag_is_positive_where_the_prediction_follows(shift):
     clips = [np.convolve(rng.random(200), np.ones(9) / 9, "valid") for _ in range(3)]
     true = [c[20:-20, None] for c in clips]
     predicted = [c[20 - shift : len(c) - 20 - shift, None] for c in clips]
-    assert scores.lag(predicted, true) == shift
+    assert agreement.lag(predicted, true) == shift
 
 
 def test_lag_of_a_line_that_never_moves_is_unknown():
     clips = [np.arange(30.0)[:, None]]
-    assert np.isnan(scores.lag([clips[0] * 0], clips)) and np.isnan(scores.lag(clips, [clips[0] * 0]))
+    assert np.isnan(agreement.lag([clips[0] * 0], clips)) and np.isnan(agreement.lag(clips, [clips[0] * 0]))
 
 
 # --- directions -----------------------------------------------------------------------------------
@@ -297,7 +298,7 @@ def test_force_follows_activity(head):
     take = waters.perform(waters.make_person(head, 3), 60, 0)
     assert take.force.min() >= 0 and take.force.max() > 0.5
     column = waters.FORCES.index("zygomaticus_l")
-    (late,) = scores.lag([take.envelope_uv[:, [column]]], [take.force[:, [column]]])
+    (late,) = agreement.lag([take.envelope_uv[:, [column]]], [take.force[:, [column]]])
     assert -10 <= late <= -2
 
 
@@ -433,7 +434,7 @@ def test_activity_is_scored_against_the_processed_envelope(session):
     active = np.concatenate([t.activation for t in second])
     for column in range(22):
         moving = active[:, column][active[:, column] > assess.STILL_ACTIVITY]
-        assert held[column] == pytest.approx((moving <= 0.2 * scores.BAND).mean(), abs=1e-3)
+        assert held[column] == pytest.approx((moving <= 0.2 * agreement.BAND).mean(), abs=1e-3)
     assert visible.sum() == 20 and assess.median_of([exact], "rho_moving", visible) == pytest.approx(1)
 
 
