@@ -18,15 +18,10 @@ from bpy.props import (
 from .. import muscles
 from ..recordings.types import Kind
 from ..signals.settings import ChainSettings
-from . import head_object
+from . import activity_properties, head_object
+from .activity_properties import OVERRIDABLE, RELATIVE_PATH
 
 _CHAIN = ChainSettings()
-
-# From 4.5 a property must say that "//" paths are meant; before, the word is unknown.
-_RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
-
-# Takes of a head that is a library override belong to the file that overrides it.
-_OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
 
 NO_MUSCLE = "NONE"
 
@@ -307,7 +302,7 @@ class EIFER_PG_recording(bpy.types.PropertyGroup):
         name="File",
         description="The recording; stored relative to the .blend file",
         subtype="FILE_PATH",
-        options=_RELATIVE_PATH,
+        options=RELATIVE_PATH,
     )
     absolute: BoolProperty(
         name="Keep the absolute path",
@@ -338,7 +333,7 @@ class EIFER_PG_animation(bpy.types.PropertyGroup):
         name="Model",
         description="EMG2Exp model to use; empty is the one that comes with the extension",
         subtype="FILE_PATH",
-        options=_RELATIVE_PATH,
+        options=RELATIVE_PATH,
         update=_model_changed,
     )
     gain: FloatProperty(
@@ -481,27 +476,27 @@ class EIFER_PG_animation(bpy.types.PropertyGroup):
 class EIFER_PG_take(bpy.types.PropertyGroup):
     """A baked take of a head. Its settings are stamped on its actions, see `takes`."""
 
-    name: StringProperty(name="Name", description="Name of the take", override=_OVERRIDABLE)
-    action_keys: PointerProperty(type=bpy.types.Action, override=_OVERRIDABLE)
-    action_head: PointerProperty(type=bpy.types.Action, override=_OVERRIDABLE)
-    action_rig: PointerProperty(type=bpy.types.Action, override=_OVERRIDABLE)
+    name: StringProperty(name="Name", description="Name of the take", override=OVERRIDABLE)
+    action_keys: PointerProperty(type=bpy.types.Action, override=OVERRIDABLE)
+    action_head: PointerProperty(type=bpy.types.Action, override=OVERRIDABLE)
+    action_rig: PointerProperty(type=bpy.types.Action, override=OVERRIDABLE)
 
 
 class EIFER_PG_pose(bpy.types.PropertyGroup):
     """How the head should look at a moment of a recording; `examples.Pose` in `data`."""
 
-    name: StringProperty(override=_OVERRIDABLE)
-    moment: StringProperty(description="Frame at which it was taken", override=_OVERRIDABLE)
-    source: StringProperty(description="Name of the recording", override=_OVERRIDABLE)
-    label: StringProperty(description="Text of the mark at that moment", override=_OVERRIDABLE)
-    data: StringProperty(override=_OVERRIDABLE)
+    name: StringProperty(override=OVERRIDABLE)
+    moment: StringProperty(description="Frame at which it was taken", override=OVERRIDABLE)
+    source: StringProperty(description="Name of the recording", override=OVERRIDABLE)
+    label: StringProperty(description="Text of the mark at that moment", override=OVERRIDABLE)
+    data: StringProperty(override=OVERRIDABLE)
     before: FloatProperty(
         description="Error in millimetres before the calibration; negative if unknown",
         default=-1.0,
-        override=_OVERRIDABLE,
+        override=OVERRIDABLE,
     )
     after: FloatProperty(
-        description="Error in millimetres after the calibration", default=-1.0, override=_OVERRIDABLE
+        description="Error in millimetres after the calibration", default=-1.0, override=OVERRIDABLE
     )
 
 
@@ -513,7 +508,7 @@ class EIFER_PG_calibration(bpy.types.PropertyGroup):
         description="Apply the calibration in preview, bake and Map Again",
         default=True,
         update=_calibration_changed,
-        override=_OVERRIDABLE,
+        override=OVERRIDABLE,
     )
     strength: FloatProperty(
         name="Strength",
@@ -523,29 +518,36 @@ class EIFER_PG_calibration(bpy.types.PropertyGroup):
         max=1.0,
         subtype="FACTOR",
         update=_calibration_changed,
-        override=_OVERRIDABLE,
+        override=OVERRIDABLE,
     )
     use_labels: BoolProperty(
         name="Use Labelled Movements",
         description="Also learn from movements and emotions that the recording's marks name, "
         "such as Smile-Open or happy",
-        override=_OVERRIDABLE,
+        override=OVERRIDABLE,
     )
-    poses: CollectionProperty(type=EIFER_PG_pose, override=_OVERRIDABLE | {"USE_INSERTION"})
-    active_pose: IntProperty(override=_OVERRIDABLE)
-    data: StringProperty(description="The calibration as text; empty for none", override=_OVERRIDABLE)
-    result: StringProperty(description="What it does, sentences, one a line", override=_OVERRIDABLE)
+    poses: CollectionProperty(type=EIFER_PG_pose, override=OVERRIDABLE | {"USE_INSERTION"})
+    active_pose: IntProperty(override=OVERRIDABLE)
+    data: StringProperty(description="The calibration as text; empty for none", override=OVERRIDABLE)
+    result: StringProperty(description="What it does, sentences, one a line", override=OVERRIDABLE)
 
 
 class EIFER_PG_head(bpy.types.PropertyGroup):
     """What belongs to one head."""
 
-    takes: CollectionProperty(type=EIFER_PG_take, override=_OVERRIDABLE | {"USE_INSERTION"})
-    active_take: IntProperty(override=_OVERRIDABLE)
-    calibration: PointerProperty(type=EIFER_PG_calibration, override=_OVERRIDABLE)
-    previewing: BoolProperty(override=_OVERRIDABLE)
+    takes: CollectionProperty(type=EIFER_PG_take, override=OVERRIDABLE | {"USE_INSERTION"})
+    active_take: IntProperty(override=OVERRIDABLE)
+    calibration: PointerProperty(type=EIFER_PG_calibration, override=OVERRIDABLE)
+    heat: PointerProperty(type=activity_properties.EIFER_PG_heat, override=OVERRIDABLE)
+    agreement: CollectionProperty(
+        type=activity_properties.EIFER_PG_agreement,
+        description="The estimate against the recording of the take that plays, a row for each channel",
+        override=OVERRIDABLE | {"USE_INSERTION"},
+    )
+    active_agreement: IntProperty(override=OVERRIDABLE)
+    previewing: BoolProperty(override=OVERRIDABLE)
     preview_record: StringProperty(
-        description="Values to restore when the preview ends, as JSON", override=_OVERRIDABLE
+        description="Values to restore when the preview ends, as JSON", override=OVERRIDABLE
     )
 
 
@@ -570,6 +572,7 @@ class EIFER_PG_scene(bpy.types.PropertyGroup):
     )
     recording: PointerProperty(type=EIFER_PG_recording)
     animation: PointerProperty(type=EIFER_PG_animation)
+    activity: PointerProperty(type=activity_properties.EIFER_PG_activity)
     markers: CollectionProperty(type=EIFER_PG_marker)
     markers_take: StringProperty(description="Id of the take whose marks are on the timeline")
 
@@ -584,6 +587,7 @@ CLASSES = (
     EIFER_PG_take,
     EIFER_PG_pose,
     EIFER_PG_calibration,
+    *activity_properties.CLASSES,
     EIFER_PG_head,
     EIFER_PG_marker,
     EIFER_PG_scene,
@@ -595,7 +599,7 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.eifer = PointerProperty(type=EIFER_PG_scene)
-    bpy.types.Object.eifer = PointerProperty(type=EIFER_PG_head, override=_OVERRIDABLE)
+    bpy.types.Object.eifer = PointerProperty(type=EIFER_PG_head, override=OVERRIDABLE)
 
 
 def unregister() -> None:
