@@ -159,54 +159,6 @@ def test_pooling_weighs_frames_and_takes_its_error_from_subjects():
     assert np.isnan(scores.pooled([(0.0, 0)])).all()
 
 
-def test_the_band_of_normal_errors_holds_eighty_percent():
-    rng = np.random.default_rng(0)
-    sd = rng.uniform(0.5, 2, (20_000, 2))
-    inside = agreement.covered(np.zeros_like(sd), sd, rng.standard_normal(sd.shape) * sd)
-    np.testing.assert_allclose(inside.mean(0), 0.8, atol=0.01)
-
-
-# --- scores of muscle activity --------------------------------------------------------------------
-
-
-def test_rank_correlation_is_scipys_with_ties():
-    from scipy.stats import spearmanr
-
-    rng = np.random.default_rng(1)
-    true = np.round(rng.random((200, 3)), 1)
-    predicted = np.round(true + 0.3 * rng.random((200, 3)), 1)
-    expected = [spearmanr(predicted[:, k], true[:, k]).statistic for k in range(3)]
-    np.testing.assert_allclose(agreement.spearman(predicted, true), expected)
-
-
-def test_rank_correlation_of_constants():
-    line = np.arange(5.0)[:, None]
-    assert agreement.spearman(line * 0, line) == 0 and np.isnan(agreement.spearman(line, line * 0))
-    assert agreement.spearman(line**3, line) == pytest.approx(1)
-    assert agreement.spearman(-line, line) == pytest.approx(-1)
-
-
-def test_rmse_and_smape_of_known_pairs():
-    predicted, true = np.array([[0.0], [0.3], [0.5]]), np.array([[0.0], [0.1], [0.5]])
-    assert agreement.rmse(predicted, true) == pytest.approx(np.sqrt(0.04 / 3))
-    assert agreement.smape(predicted, true) == pytest.approx(100 * (0 + 0.2 / 0.2 + 0) / 3)
-    assert agreement.smape(np.zeros((4, 1)), np.ones((4, 1))) == pytest.approx(200)
-
-
-@pytest.mark.parametrize("shift", [-4, 0, 3])
-def test_lag_is_positive_where_the_prediction_follows(shift):
-    rng = np.random.default_rng(2)
-    clips = [np.convolve(rng.random(200), np.ones(9) / 9, "valid") for _ in range(3)]
-    true = [c[20:-20, None] for c in clips]
-    predicted = [c[20 - shift : len(c) - 20 - shift, None] for c in clips]
-    assert agreement.lag(predicted, true) == shift
-
-
-def test_lag_of_a_line_that_never_moves_is_unknown():
-    clips = [np.arange(30.0)[:, None]]
-    assert np.isnan(agreement.lag([clips[0] * 0], clips)) and np.isnan(agreement.lag(clips, [clips[0] * 0]))
-
-
 # --- directions -----------------------------------------------------------------------------------
 
 
