@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import bpy
 
 from .. import muscles
 from ..recordings import FORMATS_TEXT
 from . import actions, calibrations, conditions, head_object, segments, session, takes, timeline
+from .panel_parts import SidebarPanel, why_not, wrapped
 from .properties import NO_MUSCLE
-
-CATEGORY = "EIFER"
 
 _WIDE = 380  # pixels of a sidebar with room for the whole names of muscles
 _UNITS = {"uV": "µV"}
@@ -24,35 +21,7 @@ _STATUS_ICONS = {
 }
 
 
-def _wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
-    """A sentence over several lines, as wide as the sidebar."""
-    width = context.region.width if context.region else 300
-    scale = context.preferences.system.ui_scale
-    columns = max(20, int((width - 55 * scale) / (6.6 * scale)))
-    lines = textwrap.wrap(text, columns) or [""]
-    column = layout.column(align=True)
-    column.scale_y = 0.75
-    for number, line in enumerate(lines):
-        column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
-
-
-def _why_not(
-    layout: bpy.types.UILayout, context: bpy.types.Context, needs: tuple[conditions.Condition, ...]
-) -> bool:
-    """Show why something cannot be done now; whether it can."""
-    reason = conditions.reason_against(context, needs)
-    if reason:
-        _wrapped(layout, context, reason + ".", "INFO")
-    return not reason
-
-
-class _Panel:
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = CATEGORY
-
-
-class EIFER_PT_head(_Panel, bpy.types.Panel):
+class EIFER_PT_head(SidebarPanel, bpy.types.Panel):
     """Add a head or choose one."""
 
     bl_idname = "EIFER_PT_head"
@@ -74,10 +43,10 @@ class EIFER_PT_head(_Panel, bpy.types.Panel):
         if active is not None and active != eifer.head:
             layout.operator("eifer.choose_head", text=f"Use '{active.name}'", icon="EYEDROPPER")
         if eifer.head is not None:
-            _why_not(layout, context, (conditions.needs_head,))
+            why_not(layout, context, (conditions.needs_head,))
 
 
-class EIFER_PT_recording(_Panel, bpy.types.Panel):
+class EIFER_PT_recording(SidebarPanel, bpy.types.Panel):
     """Open a recording and see what was found."""
 
     bl_idname = "EIFER_PT_recording"
@@ -91,7 +60,7 @@ class EIFER_PT_recording(_Panel, bpy.types.Panel):
             column = layout.column()
             column.scale_y = 1.5
             column.operator("eifer.open_recording", icon="FILE_FOLDER")
-            _wrapped(layout, context, f"Or drop a file on the viewport: {FORMATS_TEXT}.")
+            wrapped(layout, context, f"Or drop a file on the viewport: {FORMATS_TEXT}.")
             return
         row = layout.row(align=True)
         row.label(text=bpy.path.basename(stored.filepath), icon="RNDCURVE")
@@ -114,7 +83,7 @@ class EIFER_PT_recording(_Panel, bpy.types.Panel):
             column.prop(stored.chain, "transition_s", text="Transition (s)")
 
 
-class EIFER_PT_notes(_Panel, bpy.types.Panel):
+class EIFER_PT_notes(SidebarPanel, bpy.types.Panel):
     """What the reader and the signal chain noticed."""
 
     bl_idname = "EIFER_PT_notes"
@@ -134,7 +103,7 @@ class EIFER_PT_notes(_Panel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw."""
         for note in context.scene.eifer.recording.notes.splitlines():
-            _wrapped(self.layout, context, note, "DOT")
+            wrapped(self.layout, context, note, "DOT")
 
 
 def _is_paired(channels: bpy.types.bpy_prop_collection, item: bpy.types.PropertyGroup) -> bool:
@@ -206,7 +175,7 @@ class EIFER_UL_channels(bpy.types.UIList):
         return flags, []
 
 
-class EIFER_PT_channels(_Panel, bpy.types.Panel):
+class EIFER_PT_channels(SidebarPanel, bpy.types.Panel):
     """The channel list."""
 
     bl_idname = "EIFER_PT_channels"
@@ -235,15 +204,15 @@ class EIFER_PT_channels(_Panel, bpy.types.Panel):
             )
             if item.site and item.muscle == NO_MUSCLE:
                 text = f"Kuramoto position {item.site}: muscles are inferred from it and the others."
-                _wrapped(layout, context, text, "INFO")
+                wrapped(layout, context, text, "INFO")
             if item.doubtful:
-                _wrapped(
+                wrapped(
                     layout, context, "The muscle or kind is a guess from the name; please check.", "QUESTION"
                 )
             for number, reason in enumerate(item.reason.splitlines()):
-                _wrapped(layout, context, reason, _STATUS_ICONS[item.status] if number == 0 else "BLANK1")
+                wrapped(layout, context, reason, _STATUS_ICONS[item.status] if number == 0 else "BLANK1")
         if stored.inferred:
-            _wrapped(layout, context, stored.inferred, "INFO")
+            wrapped(layout, context, stored.inferred, "INFO")
         layout.operator("eifer.reset_channels", icon="LOOP_BACK")
 
 
@@ -273,7 +242,7 @@ def _clock(seconds: float) -> str:
     return f"{'-' if seconds < 0 and hundredths else ''}{minutes}:{rest / 100:05.2f}"
 
 
-class EIFER_PT_marks(_Panel, bpy.types.Panel):
+class EIFER_PT_marks(SidebarPanel, bpy.types.Panel):
     """The marks of the recording."""
 
     bl_idname = "EIFER_PT_marks"
@@ -296,7 +265,7 @@ class EIFER_PT_marks(_Panel, bpy.types.Panel):
         stored = context.scene.eifer.recording
         layout.template_list("EIFER_UL_marks", "", stored, "marks", stored, "active_mark", rows=5)
         if stored.marks_total > len(stored.marks):
-            _wrapped(layout, context, f"Only the first {len(stored.marks)} are listed.", "INFO")
+            wrapped(layout, context, f"Only the first {len(stored.marks)} are listed.", "INFO")
         column = layout.column(align=True)
         column.operator("eifer.check_marks", text="Check the Same Text").which = "SAME"
         row = column.row(align=True)
@@ -324,7 +293,7 @@ def _rest_and_maximum(layout: bpy.types.UILayout, stored: bpy.types.PropertyGrou
             row.label(text=found)
 
 
-class EIFER_PT_signal(_Panel, bpy.types.Panel):
+class EIFER_PT_signal(SidebarPanel, bpy.types.Panel):
     """The signal chain."""
 
     bl_idname = "EIFER_PT_signal"
@@ -354,7 +323,7 @@ class EIFER_PT_signal(_Panel, bpy.types.Panel):
         layout.prop(chain, "sides")
         _rest_and_maximum(layout, context.scene.eifer.recording)
         if session.dynamics_inside(context.scene):
-            _wrapped(layout, context, "Delay, attack and release are part of the model.", "INFO")
+            wrapped(layout, context, "Delay, attack and release are part of the model.", "INFO")
             return
         layout.prop(chain, "dynamics")
         column = layout.column(align=True)
@@ -364,7 +333,7 @@ class EIFER_PT_signal(_Panel, bpy.types.Panel):
         column.prop(chain, "release_ms", text="Release (ms)")
 
 
-class EIFER_PT_animation(_Panel, bpy.types.Panel):
+class EIFER_PT_animation(SidebarPanel, bpy.types.Panel):
     """Preview and bake."""
 
     bl_idname = "EIFER_PT_animation"
@@ -436,10 +405,10 @@ class EIFER_PT_animation(_Panel, bpy.types.Panel):
         )
         if head is not None and len(head.eifer.takes):
             row.operator("eifer.bake_take", text="Replace Take", icon="FILE_REFRESH").replace = True
-        _why_not(layout, context, (conditions.needs_head, conditions.needs_recording))
+        why_not(layout, context, (conditions.needs_head, conditions.needs_recording))
 
 
-class EIFER_PT_animation_model(_Panel, bpy.types.Panel):
+class EIFER_PT_animation_model(SidebarPanel, bpy.types.Panel):
     """Which model maps activity to expression."""
 
     bl_idname = "EIFER_PT_animation_model"
@@ -452,7 +421,7 @@ class EIFER_PT_animation_model(_Panel, bpy.types.Panel):
         animation = context.scene.eifer.animation
         self.layout.prop(animation, "model", text="")
         if not animation.model:
-            _wrapped(
+            wrapped(
                 self.layout,
                 context,
                 "The bundled model, trained on simulated physiology. Jaw opening and lid lift come from "
@@ -480,7 +449,7 @@ class EIFER_UL_poses(bpy.types.UIList):
         right.label(text=f"{item.before:.1f} → {item.after:.1f} mm" if item.before >= 0.0 else "New")
 
 
-class EIFER_PT_calibration(_Panel, bpy.types.Panel):
+class EIFER_PT_calibration(SidebarPanel, bpy.types.Panel):
     """Bring the mapping closer to this person."""
 
     bl_idname = "EIFER_PT_calibration"
@@ -512,7 +481,7 @@ class EIFER_PT_calibration(_Panel, bpy.types.Panel):
         side.operator("eifer.save_calibration", text="", icon="FILE_TICK")
         layout.operator("eifer.use_pose", icon="POSE_HLT")
         if not stored.poses:
-            _why_not(layout, context, (conditions.needs_moment,))
+            why_not(layout, context, (conditions.needs_moment,))
         layout.prop(stored, "use_labels")
         _rest_and_maximum(layout, context.scene.eifer.recording)
         column = layout.column()
@@ -520,7 +489,7 @@ class EIFER_PT_calibration(_Panel, bpy.types.Panel):
         column.operator("eifer.calibrate", icon="CON_TRACKTO")
         for number, line in enumerate(stored.result.splitlines()):
             icon = ("CHECKMARK" if stored.data else "ERROR") if number == 0 else "DOT"
-            _wrapped(layout, context, line, icon)
+            wrapped(layout, context, line, icon)
         if stored.data:
             self._draw_use(context, stored)
         if stored.data or stored.poses:
@@ -537,7 +506,7 @@ class EIFER_PT_calibration(_Panel, bpy.types.Panel):
         stamp = takes.read_stamp(take) if take else {}
         if stamp and stamp.get("calibration", "") != calibrations.mark_of(head):
             text = "without this calibration" if stored.use else "with a calibration"
-            _wrapped(layout, context, f"The take '{take.name}' was made {text}.", "INFO")
+            wrapped(layout, context, f"The take '{take.name}' was made {text}.", "INFO")
             layout.operator("eifer.remap_take", icon="MOD_DATA_TRANSFER")
 
 
@@ -557,7 +526,7 @@ class EIFER_UL_takes(bpy.types.UIList):
         row.prop(item, "name", text="", emboss=False)
 
 
-class EIFER_PT_takes(_Panel, bpy.types.Panel):
+class EIFER_PT_takes(SidebarPanel, bpy.types.Panel):
     """The take list."""
 
     bl_idname = "EIFER_PT_takes"
@@ -589,7 +558,7 @@ class EIFER_PT_takes(_Panel, bpy.types.Panel):
     ) -> None:
         stamp = takes.read_stamp(take)
         if not stamp:
-            _wrapped(self.layout, context, "The actions of this take were deleted; remove it.", "ERROR")
+            wrapped(self.layout, context, "The actions of this take were deleted; remove it.", "ERROR")
             return
         keys = sum(actions.key_count(one) for one in takes.channels_of(head, take).values())
         last = stamp["start_frame"] + stamp["frames"] - 1
@@ -605,7 +574,7 @@ class EIFER_PT_takes(_Panel, bpy.types.Panel):
             column.label(text=f"Expected error {stamp['expected_mm']:.1f} mm", icon="BLANK1")
         out_of_step = takes.out_of_step(context.scene, stamp)
         for sentence in (*([out_of_step] if out_of_step else []), *timeline.stretched(context.scene)):
-            _wrapped(self.layout, context, sentence, "ERROR")
+            wrapped(self.layout, context, sentence, "ERROR")
         if takes.has_marks(take):
             row = self.layout.row(align=True)
             row.operator("eifer.add_markers", icon="MARKER_HLT")
