@@ -15,8 +15,6 @@ from bpy.props import (
     StringProperty,
 )
 
-from .. import muscles
-
 # From 4.5 a property must say that "//" paths are meant; before, the word is unknown.
 RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 
@@ -84,10 +82,12 @@ class EIFER_PG_agreement(bpy.types.PropertyGroup):
     within_band: FloatProperty()
     reason: StringProperty()
 
-    @property
-    def label(self) -> str:
-        """What a person reads."""
-        return muscles.short_label(self.name)
+
+class EIFER_PG_side(bpy.types.PropertyGroup):
+    """`agreement.asymmetry` of one muscle, the item's name; NaN where it rests or a side is not known."""
+
+    estimated: FloatProperty()
+    measured: FloatProperty()
 
 
 class EIFER_PG_heat(bpy.types.PropertyGroup):
@@ -203,4 +203,4 @@ class EIFER_PG_activity(bpy.types.PropertyGroup):
     notes: StringProperty(description="What the last estimate has to say, sentences, one a line")
 
 
-CLASSES = (EIFER_PG_agreement, EIFER_PG_heat, EIFER_PG_activity)
+CLASSES = (EIFER_PG_agreement, EIFER_PG_side, EIFER_PG_heat, EIFER_PG_activity)

@@ -545,6 +545,11 @@ class EIFER_PG_head(bpy.types.PropertyGroup):
         override=OVERRIDABLE | {"USE_INSERTION"},
     )
     active_agreement: IntProperty(override=OVERRIDABLE)
+    sides: CollectionProperty(
+        type=activity_properties.EIFER_PG_side,
+        description="Left against right, a row for each muscle",
+        override=OVERRIDABLE | {"USE_INSERTION"},
+    )
     previewing: BoolProperty(override=OVERRIDABLE)
     preview_record: StringProperty(
         description="Values to restore when the preview ends, as JSON", override=OVERRIDABLE
