@@ -29,8 +29,6 @@ _JAW_OPEN, _MOUTH_CLOSE = ARKIT_NAMES.index("jawOpen"), ARKIT_NAMES.index("mouth
 _WITHOUT_PARAMETER = [
     i for i, name in enumerate(ARKIT_NAMES) if name.startswith("eyeLook") or name == "tongueOut"
 ]
-    i for i, name in enumerate(ARKIT_NAMES) if name.startswith("eyeLook") or name == "tongueOut"
-]
 
 
 class HeadFrames(NamedTuple):
@@ -119,8 +117,6 @@ class _Tables:
     def __init__(self, head: ParametricHead) -> None:
         face = face_vertices(head)
         joint = joint_positions(head)[JOINTS.index("jaw")]
-            JOINTS.index("jaw")
-        ]
         self.basis = _rows(np.concatenate([head.expression, head.eyelids]), face)  # [52, 3 v]
         self.shapes = _rows(head.arkit, face)  # [52, 3 v]
         self.correctives = _rows(head.jaw_correctives, face)  # [9, 3 v]
