@@ -8,8 +8,8 @@ same way: `restore` puts the record back. The computed frames are only a cache.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
@@ -69,6 +69,19 @@ def stop(head: bpy.types.Object) -> None:
     """End the preview and restore what it changed."""
     _frames.pop(head.session_uid, None)
     restore(head)
+
+
+@contextmanager
+def paused(head: bpy.types.Object) -> Iterator[None]:
+    """The head as it is without its preview, which goes on afterwards."""
+    shown = is_shown(head)
+    if head.eifer.previewing:
+        restore(head)
+    try:
+        yield
+    finally:
+        if shown:
+            _resume_preview(head)
 
 
 def stop_all() -> None:
@@ -288,10 +301,14 @@ def _before_save(*_args: object) -> None:
 @persistent
 def _after_save(*_args: object) -> None:
     for head in [obj for obj in bpy.data.objects if obj.session_uid in _resume]:
-        _record(head)
-        head.eifer.previewing = True
-        show(head, bpy.context.scene.frame_current)
+        _resume_preview(head)
     _resume.clear()
+
+
+def _resume_preview(head: bpy.types.Object) -> None:
+    _record(head)
+    head.eifer.previewing = True
+    show(head, bpy.context.scene.frame_current)
 
 
 _resume: set[int] = set()  # only filled between save_pre and save_post
