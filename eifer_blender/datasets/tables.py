@@ -28,7 +28,7 @@ def read_table(path: Path) -> tuple[list[str], np.ndarray]:
 
     Raises EiferError if it cannot be read, is larger than a clip can be, or rows differ in length.
     """
-    data = _bytes(path)
+    data = read_bytes(path)
     if max(data.count(b"\n"), data.count(b"\r")) > MAXIMUM_FRAMES:
         raise EiferError(f"'{path.name}' has more than {MAXIMUM_FRAMES} rows; is it one clip?")
     header, lines = _header(data, path)
@@ -56,7 +56,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
     Raises EiferError if it cannot be read or is longer than an index can be.
     """
-    header, lines = _header(_bytes(path), path)
+    header, lines = _header(read_bytes(path), path)
     names = [name.strip().casefold() for name in header]
     rows = []
     for cells in _cells(lines, path):
@@ -120,7 +120,7 @@ def _number(cell: str) -> float:
     return value if abs(value) < 3e38 else float("nan")
 
 
-def _bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
     """A file's bytes, unzipped if its name ends in .gz; never more than MAXIMUM_BYTES of them."""
     try:
         with path.open("rb") as file:
