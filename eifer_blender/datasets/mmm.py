@@ -49,7 +49,7 @@ _SPELLINGS = (
     "Orbicularis Oris",
     "Zygomaticus",
 )
-_EMG_COLUMNS = tuple(f"{_SPELLINGS[i // 2]}_{name[-1]}" for i, name in enumerate(CHANNELS))
+EMG_COLUMNS = tuple(f"{_SPELLINGS[i // 2]}_{name[-1]}" for i, name in enumerate(CHANNELS))
 
 _CLIP_ID = re.compile(r"(?P<pid>[^_]+)_(?P<rec>[^_]+)_(?P<mode>[^_]+)_(?P<index>[0-9]{1,6})_(?P<task>.+)")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
@@ -365,7 +365,7 @@ def write_clip(folder: Path, clip: ClipData, method: Method) -> dict[str, object
     values = np.zeros((n, len(header)), np.float32)
     values[:, target_columns(method, header, method.name)] = clip.parameters
     contents = (
-        (folder / emg, table_bytes(_EMG_COLUMNS, clip.envelope, index=True)),
+        (folder / emg, table_bytes(EMG_COLUMNS, clip.envelope, index=True)),
         (folder / face, table_bytes(header, values, zipped=True)),
     )
     for path, data in contents:

@@ -1,0 +1,253 @@
+"""Files of expressions of any of the known spaces -> `ExpressionClip` -> parameters of a head."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..datasets.methods import ARKIT_52, METHODS, Method, target_columns
+from ..errors import EiferError
+from ..heads.arkit import from_arkit, limited
+from ..heads.head import ParametricHead
+from ..mapping import rates
+from ..spaces import ARKIT_NAMES, DEFAULT_SPACE, ExpressionSpace
+from .clip import RATES, ExpressionClip
+from .clock import Clock, read_times, seconds
+from .live_link import ANGLES, read_timecodes
+from .table import Table
+
+_MOST_LOST = 0.1  # share of rows without a value that are bridged
+_FEW_SHAPES = 10  # of ARKit, which are more than a coincidence
+_NOISE = 0.01  # of a weight, beyond which it is worth a sentence that it was clamped
+_PER_CENT = (2.0, 100.5)  # the largest weight of a file in per cent lies between these
+_SIDE = re.compile(r"(.+?)[_. -]?(l|r)", re.IGNORECASE)
+_TIME = re.compile(
+    r"(time|timestamp|seconds?|secs?|t|time.?code)([ _]?[\[(]?(s|ms|msec|sec|seconds)[\])]?)?", re.I
+)
+
+_JAW_OPEN, _MOUTH_CLOSE = ARKIT_NAMES.index("jawOpen"), ARKIT_NAMES.index("mouthClose")
+_HEADS = {
+    "flame-55": "a FLAME head (EIFER, SMIRK)",
+    "flame-53": "a FLAME head (DECA, EMOCA)",
+    "bfm-64": "the Basel face model (Deep3DFace)",
+    "bfm-100": "the Basel face model (FOCUS)",
+}
+
+
+class _Layout(NamedTuple):
+    """Which columns hold what."""
+
+    space: ExpressionSpace
+    columns: list[int]  # of each parameter; -1 where the file has none and it counts as 0
+    format: str
+
+
+def read_expressions(path: Path | str, *, fps: float | None = None) -> ExpressionClip:
+    """Expressions from a CSV file, known by the names of its columns, plain or gzipped.
+
+    Understood are Live Link Face and other tables of ARKit's 52 shapes (any case and order), the parameter
+    tables of the methods in `datasets.methods`, and what this project writes. The frame rate comes from the
+    rows' times; missing rows are bridged. `fps` overrides it: every row is then a frame.
+
+    Raises EiferError if the file cannot be read, a column is missing, or too many rows have no value.
+    """
+    path = Path(path)
+    if fps is not None and not RATES[0] <= fps <= RATES[1]:
+        raise EiferError(f"The frame rate must lie between {RATES[0]:g} and {RATES[1]:g} frames per second.")
+    table = Table(path)
+    layout = _find_layout(table)
+    there = [c for c in layout.columns if c >= 0]
+    if len(set(there)) < len(there):
+        raise EiferError(f"Two columns of '{path.name}' mean the same parameter; remove one.")
+    found = table.numbers(there)
+    if not len(found):
+        raise EiferError(f"'{path.name}' has names of columns but no row of numbers.")
+    values, notes = _bridged(found, [table.names[c] for c in there], path.name)
+    values, more = _plausible(values, layout, path.name)
+    clock = Clock(fps) if fps else _clock(table)
+    whole = np.zeros((len(clock.place(values)), layout.space.size), np.float32)
+    whole[:, [i for i, c in enumerate(layout.columns) if c >= 0]] = clock.place(values)
+    return ExpressionClip(
+        layout.space, whole, clock.fps, clock.start_s, (*notes, *more, *clock.notes), layout.format,
+        _extra(table, layout, clock),
+    )  # fmt: skip
+
+
+def to_head(clip: ExpressionClip, head: ParametricHead) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(parameters float32 [n, 55] of the head, notes) for a clip of ARKit weights or of the head itself.
+
+    Weights below 0 or above 1, which a face cannot have, are clamped, and `mouthClose`, which closes the lips
+    of an open jaw, counts no more than `jawOpen`. Raises EiferError if the clip belongs to another head.
+    """
+    notes = clip.notes
+    if clip.space.id == head.space == DEFAULT_SPACE.id:
+        return limited(clip.values), notes
+    if clip.space.id != ARKIT_52.id:
+        belongs = _HEADS.get(clip.space.id, f"the space '{clip.space.id}'")
+        raise EiferError(
+            f"These are parameters of {belongs}, not of the head '{head.name}': "
+            "give an ARKit or Live Link Face table of the same face, or a model of that space."
+        )
+    weights = np.clip(clip.values, 0.0, 1.0)
+    beyond = float(np.mean((clip.values < -_NOISE) | (clip.values > 1 + _NOISE)))
+    if beyond:
+        low, high = float(clip.values.min()), float(clip.values.max())
+        notes += (
+            f"Weights from {low:.2f} to {high:.2f} are in the file; those outside 0 to 1 "
+            f"({max(100 * beyond, 0.1):.1f} % of all) were clamped.",
+        )
+    weights[:, _MOUTH_CLOSE] = np.minimum(weights[:, _MOUTH_CLOSE], weights[:, _JAW_OPEN])
+    return from_arkit(head, weights).parameters, notes
+
+
+# --- layout -----------------------------------------------------------------------------------------
+
+
+def _find_layout(table: Table) -> _Layout:
+    """Raises EiferError if the columns are no expression, or some of them are missing."""
+    names, where = table.names, table.path.name
+    arkit = _arkit_columns(names)
+    if len(arkit) >= _FEW_SHAPES:
+        return _arkit_layout(names, arkit, where)
+    folded = {name.casefold(): k for k, name in enumerate(names)}
+    own = [folded.get(name) for name in DEFAULT_SPACE.names]
+    if "jaw_x" in folded or "eyelid_l" in folded:
+        missing = [n for n, k in zip(DEFAULT_SPACE.names, own, strict=True) if k is None]
+        if missing:
+            raise EiferError(f"'{where}' has no column '{missing[0]}' ({len(missing)} of 55 are missing).")
+        return _Layout(DEFAULT_SPACE, [k for k in own if k is not None], "parameters of the default head")
+    method = _method_of(names)
+    if method is None:
+        raise EiferError(
+            f"'{where}' has none of the columns of an expression; needed are ARKit's 52 shapes (as in a Live "
+            "Link Face CSV) or the parameters of a face, such as exp0, exp1 and so on."
+        )
+    return _Layout(method.space, target_columns(method, names, where), f"parameters of {method.name}")
+
+
+def _arkit_layout(names: Sequence[str], found: dict[str, int], where: str) -> _Layout:
+    missing = [n for n in ARKIT_NAMES if n not in found and n != "tongueOut"]
+    if missing:
+        shown = ", ".join(missing[:3]) + (" and others" if len(missing) > 3 else "")
+        raise EiferError(
+            f"'{where}' lacks {len(missing)} of ARKit's 52 shapes ({shown}); export all of them."
+        )
+    live = any(name.casefold() == "timecode" for name in names)
+    columns = [found.get(name, -1) for name in ARKIT_NAMES]
+    return _Layout(ARKIT_52, columns, "Live Link Face" if live else "ARKit")
+
+
+def _arkit_columns(names: Sequence[str]) -> dict[str, int]:
+    """Column of each ARKit shape by any spelling: EyeBlinkLeft, eyeBlink_L, eye_blink_left."""
+    shapes = {_plain(name): name for name in ARKIT_NAMES}
+    found: dict[str, int] = {}
+    for k, title in enumerate(names):
+        plain = _plain(title)
+        if plain not in shapes and (short := _SIDE.fullmatch(title.strip())):
+            plain = _plain(short[1]) + ("left" if short[2] in "lL" else "right")
+        if plain in shapes:
+            if shapes[plain] in found:
+                raise EiferError(f"The table has two columns for '{shapes[plain]}'; remove one.")
+            found[shapes[plain]] = k
+    return found
+
+
+def _method_of(names: Sequence[str]) -> Method | None:
+    """The method with as many coefficients of expression, of those that the columns fill."""
+    folded = [name.casefold() for name in names]
+    count = sum(bool(re.match(r"exp(r|ression)?([^a-z]|_|$)", name)) for name in folded)
+    for method in METHODS.values():
+        if method.target and count == dict(method.groups)["exp"]:
+            try:
+                target_columns(method, names, "")
+            except EiferError:
+                continue
+            return method
+    return None
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())
+
+
+# --- values -----------------------------------------------------------------------------------------
+
+
+def _bridged(values: np.ndarray, titles: Sequence[str], where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Values with lines across rows in which one is missing; EiferError if that would invent too much."""
+    usable = np.isfinite(values)
+    lost = ~usable.all(1)
+    if not lost.any():
+        return values, ()
+    if lost.mean() > _MOST_LOST:
+        row = int(lost.argmax())
+        title = titles[int((~usable[row]).argmax())]
+        raise EiferError(
+            f"'{where}' has no number in {lost.sum()} of {len(lost)} rows, first in row {row + 1} for "
+            f"'{title[:40]}'; export it again."
+        )
+    return rates.bridged(values, usable), (f"{lost.sum()} rows without a value in some column were bridged.",)
+
+
+def _plausible(values: np.ndarray, layout: _Layout, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """ARKit weights as shares of 1; EiferError if they can be no weights."""
+    if layout.space.id != ARKIT_52.id:
+        return values, ()
+    highest = float(values.max(initial=0.0))
+    if highest <= _PER_CENT[0]:
+        return values, ()
+    if highest <= _PER_CENT[1]:
+        return values / np.float32(100), ("The weights were read as per cent.",)
+    raise EiferError(f"'{where}' has a weight of {highest:.4g}; ARKit's weights lie between 0 and 1.")
+
+
+def _extra(table: Table, layout: _Layout, clock: Clock) -> dict[str, np.ndarray]:
+    folded = {_plain(name): k for k, name in enumerate(table.names)}
+    columns = [folded.get(_plain(name)) for name in ANGLES]
+    if layout.space.id != ARKIT_52.id or None in columns:
+        return {}
+    angles = clock.place(np.nan_to_num(table.numbers([c for c in columns if c is not None])))
+    return {"angles": angles.astype(np.float32)}
+
+
+# --- times ------------------------------------------------------------------------------------------
+
+
+def _clock(table: Table) -> Clock:
+    """What the file says of its rows' times: timecodes, frames with their rate, or seconds."""
+    folded = {name.casefold(): k for k, name in enumerate(table.names)}
+    if {"frame", "fps_num"} <= folded.keys():
+        return _counted(table, folded)
+    titles = [name for name in folded if _TIME.fullmatch(name)]
+    for title in titles:
+        column = folded[title]
+        cells = table.words(column)
+        if any(":" in cell for cell in cells[:10]):
+            return read_times(read_timecodes(cells))
+        times = np.array([_float(cell) for cell in cells], np.float64)
+        return read_times(seconds(times, title))
+    return Clock(None)
+
+
+def _counted(table: Table, folded: dict[str, int]) -> Clock:
+    """Frames that are numbered at a rate written beside them, `frame, subframe, fps_num, fps_den`."""
+    frame = np.array([_float(cell) for cell in table.words(folded["frame"])], np.float64)
+    above = table.numbers([folded["fps_num"]])[:, 0]
+    below = table.numbers([folded["fps_den"]])[:, 0] if "fps_den" in folded else np.ones_like(above)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = float(np.nanmedian(above / below)) if len(above) else np.nan
+    if not RATES[0] <= rate <= RATES[1]:
+        return Clock(None)
+    return read_times(frame / rate)
+
+
+def _float(cell: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        return float("nan")
+    return value if abs(value) < 1e15 else float("nan")
