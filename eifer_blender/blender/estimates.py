@@ -8,7 +8,6 @@ were estimated from: a take takes them along, and a new animation does not inher
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import bpy
@@ -97,6 +96,7 @@ def write(head: bpy.types.Object, estimate: Estimate, start_frame: int, stamp: d
     if not actions.is_assigned(head, channels):
         actions.assign(head, channels)
     fit_properties(head)
+    _drop_unknown(head)
     _show(head, channels, bpy.context.scene)
 
 
@@ -143,62 +143,94 @@ def stamp_of(head: bpy.types.Object) -> dict:
 
 
 def clear(head: bpy.types.Object) -> None:
-    """Take the estimate off a head: curves, properties, and an action that held nothing else."""
+    """Take the estimate off a head: curves, properties, and an action that held nothing else.
+
+    Raises EiferError if the action is linked.
+    """
     channels = actions.assigned(head)
-    if channels is not None and _has_any(channels):
+    if channels is not None and has_estimate(channels):
         check_writable(head)
-        forget(channels)
+        actions.remove_curves(channels, CURVES)
         if STAMP in channels.action:
             del channels.action[STAMP]
-        if not actions.curves(channels) and not channels.action.keys() and channels.action.users <= 1:
-            actions.assign(head, None)
+        if _is_made_for_it(channels) and channels.action.users <= 1:
             bpy.data.actions.remove(channels.action)
-    drop_properties(head)
+    _drop_unknown(head)
 
 
-def _has_any(channels: Channels) -> bool:
-    return STAMP in channels.action or any(curve_id in CURVES for curve_id in actions.curve_map(channels))
+def has_estimate(channels: Channels) -> bool:
+    """Whether channels hold an estimate."""
+    return STAMP in channels.action or not CURVES.isdisjoint(actions.curve_map(channels))
 
 
-def forget(channels: Channels) -> None:
-    """Remove the curves of an estimate from channels."""
-    actions.remove_curves(channels, CURVES)
+def holds_nothing_else(channels: Channels) -> bool:
+    """Whether an action was made for an estimate alone, so that nothing is lost with it."""
+    return STAMP in channels.action and _is_made_for_it(channels)
+
+
+def _is_made_for_it(channels: Channels) -> bool:
+    alone = channels.slot is None or len(channels.action.slots) == 1
+    return alone and set(channels.action.keys()) <= {STAMP} and CURVES >= set(actions.curve_map(channels))
+
+
+def copy_stamp(source: bpy.types.Action, target: bpy.types.Action) -> None:
+    """Keep what an estimate was made from with a copy of its curves."""
+    if STAMP in source:
+        target[STAMP] = source[STAMP]
 
 
 # --- properties -----------------------------------------------------------------------------------
 
 
 def set_properties(head: bpy.types.Object, estimate: Estimate, row: int = 0) -> None:
-    """Set the properties to one row of an estimate, without keys."""
-    told = set(np.flatnonzero(estimate.told).tolist())
+    """Set the properties to one row of an estimate, without keys.
+
+    Channels without an estimate lose theirs, unless they are keyed.
+    """
+    keyed = _curves_of(head)
     for column, channel in enumerate(muscles.CHANNELS):
         for name, table in ((property_name(channel), estimate.values), (band_name(channel), estimate.sd)):
-            if column in told and np.isfinite(table[row, column]):
+            if np.isfinite(table[row, column]):
                 _ensure(head, name, channel)
                 head[name] = float(np.clip(table[row, column], 0.0, 1.0))
-            elif name in head and _curve(name) not in _curves_of(head):
+            elif name in head and _curve(name) not in keyed:
                 del head[name]
     head.update_tag()
 
 
 def fit_properties(head: bpy.types.Object) -> None:
-    """Give the head the properties that its action keys, and no others of an estimate."""
+    """After another action was assigned: properties for what it keys, the others at rest.
+
+    They stay, since a driver that has lost its property does not find it again.
+    """
     keyed = _curves_of(head)
     for channel in muscles.CHANNELS:
         for name in (property_name(channel), band_name(channel)):
             if _curve(name) in keyed:
                 _ensure(head, name, channel)
             elif name in head:
-                del head[name]
+                head[name] = 0.0
 
 
-def drop_properties(head: bpy.types.Object) -> None:
-    """Take all properties of an estimate off a head."""
+def _drop_unknown(head: bpy.types.Object) -> None:
+    """Take away properties that are not keyed."""
+    keyed = _curves_of(head)
     for channel in muscles.CHANNELS:
         for name in (property_name(channel), band_name(channel)):
-            if name in head:
+            if name in head and _curve(name) not in keyed:
                 del head[name]
     head.update_tag()
+
+
+def told(head: bpy.types.Object) -> tuple[str, ...]:
+    """Channels whose activity an estimate tells now: those that are keyed, else those of a single pose."""
+    keyed = _curves_of(head)
+    found = [n for n, curve_id in zip(muscles.CHANNELS, VALUE_CURVES, strict=True) if curve_id in keyed]
+    if not found and any(
+        head.get(band_name(n), 0.0) or head.get(property_name(n), 0.0) for n in muscles.CHANNELS
+    ):
+        found = [name for name in muscles.CHANNELS if property_name(name) in head]
+    return tuple(found)
 
 
 def _curves_of(head: bpy.types.Object) -> dict[CurveId, bpy.types.FCurve]:
@@ -217,8 +249,3 @@ def _ensure(head: bpy.types.Object, name: str, channel: str) -> None:
         else f"Estimated activity of {label}, 0 rest to 1 maximum"
     )
     head.id_properties_ui(name).update(min=0.0, max=1.0, soft_min=0.0, soft_max=1.0, description=text)
-
-
-def told(head: bpy.types.Object) -> Sequence[str]:
-    """Channels whose estimate the head shows."""
-    return [name for name in muscles.CHANNELS if property_name(name) in head]

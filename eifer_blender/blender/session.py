@@ -371,16 +371,16 @@ def dynamics_inside(scene: bpy.types.Scene) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _model_version(path: str, _modified: int, head_hash: str | None) -> mapping.MappingModel:
-    return mapping.load_model(Path(path) if path else None, head_hash=head_hash)
+def _model_version(path: str, _modified: int, head_hash: str | None, kind: str) -> mapping.MappingModel:
+    return mapping.load_model(Path(path) if path else None, head_hash=head_hash, kind=kind)
 
 
-def model_for(path: str, head_hash: str | None) -> mapping.MappingModel:
-    """The EMG2Exp model of a file, or the bundled one for an empty path."""
+def model_for(path: str, head_hash: str | None, kind: str = mapping.EMG2EXP) -> mapping.MappingModel:
+    """The model of a file, or the bundled one of that kind for an empty path."""
     full = bpy.path.abspath(path) if path else ""
     if full and not os.path.isfile(full):
         raise EiferError(f"The model '{full}' does not exist; choose another or clear the field.")
-    return _model_version(full, os.stat(full).st_mtime_ns if full else 0, head_hash)
+    return _model_version(full, os.stat(full).st_mtime_ns if full else 0, head_hash, kind)
 
 
 # --- paths ----------------------------------------------------------------------------------------

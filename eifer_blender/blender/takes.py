@@ -1,8 +1,8 @@
 """Takes: baked recordings of a head, as actions that play without the extension.
 
 A take owns a fixed set of F-curves in up to three data-blocks: the expression keys (shape keys),
-the jaw bone (armature) and the measured activity (properties of the head). Every other curve is
-the animator's and is kept.
+the jaw bone (armature) and muscle activity (properties of the head), measured and estimated. Every
+other curve is the animator's and is kept.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .. import muscles, spaces
 from ..errors import EiferError
 from ..pipeline import TakeMark
 from ..signals import MAX_FRAMES
-from . import actions, head_object
+from . import actions, estimates, head_object
 from .actions import Channels, CurveId
 
 EXPRESSION, ACTIVITY, RIG = "Expression", "Muscle activity", "Rig"
@@ -27,13 +27,18 @@ STAMP = "eifer_take"
 MARKS = "eifer_marks"  # beside the stamp, which is read at every redraw
 CALIBRATION = "eifer_calibration"  # likewise
 EMG_PREFIX = "emg_"
+EXPRESSIONS = "expressions"  # the stamp's "kind" of a take without recording
 
 KEY_NAMES = spaces.EXPRESSION_NAMES + spaces.EYELID_NAMES
 
 KEY_CURVES: tuple[CurveId, ...] = tuple((f'key_blocks["{name}"].value', 0) for name in KEY_NAMES)
 JAW_CURVES: tuple[CurveId, ...] = tuple((head_object.jaw_bone_path(), i) for i in range(4))
 EMG_CURVES: tuple[CurveId, ...] = tuple((f'["{EMG_PREFIX}{name}"]', 0) for name in muscles.CHANNELS)
-OWN_CURVES = {EXPRESSION: set(KEY_CURVES), ACTIVITY: set(EMG_CURVES), RIG: set(JAW_CURVES)}
+OWN_CURVES = {
+    EXPRESSION: set(KEY_CURVES),
+    ACTIVITY: set(EMG_CURVES) | estimates.CURVES,
+    RIG: set(JAW_CURVES),
+}
 
 
 def targets(head: bpy.types.Object) -> dict[str, bpy.types.ID]:
@@ -139,11 +144,14 @@ def activate(head: bpy.types.Object, take: bpy.types.PropertyGroup) -> None:
         if role in channels:
             actions.assign(block, channels[role])
     ensure_activity_properties(head)
+    estimates.fit_properties(head)
 
 
 def protect(channels: Channels | None) -> None:
     """Keep an action that is about to be displaced from vanishing at the next save."""
-    if channels and channels.action.library is None and not _is_listed(channels.action):
+    if channels is None or channels.action.library is not None or _is_listed(channels.action):
+        return
+    if not estimates.holds_nothing_else(channels):
         channels.action.use_fake_user = True
 
 
@@ -159,6 +167,7 @@ def rest_pose(head: bpy.types.Object) -> None:
     for name in muscles.CHANNELS:
         if EMG_PREFIX + name in head:
             head[EMG_PREFIX + name] = 0.0
+    estimates.fit_properties(head)
 
 
 def ensure_activity_properties(head: bpy.types.Object) -> None:
@@ -197,7 +206,7 @@ def remove(head: bpy.types.Object, index: int) -> None:
         own = [one for one in channels.values() if one.action == action]
         if action.library is not None:
             continue
-        for name in (STAMP, MARKS, CALIBRATION):
+        for name in (STAMP, MARKS, CALIBRATION, estimates.STAMP):
             if name in action:
                 del action[name]
         if any(actions.curves(one) for one in own):
@@ -267,6 +276,8 @@ def copy_to(take: bpy.types.PropertyGroup, source: bpy.types.Object, target: bpy
     write_marks(made.values(), read_marks(take))
     if text := read_calibration(take):
         write_calibration(made.values(), text)
+    if ACTIVITY in channels:
+        estimates.copy_stamp(channels[ACTIVITY].action, made[ACTIVITY].action)
     activate(target, add_to_list(target, take.name, made))
 
 
@@ -294,6 +305,11 @@ def stamp_of(action: bpy.types.Action) -> dict:
         return stamp if sound and stamp["fps"] > 0 else {}
     except (ValueError, TypeError, KeyError):
         return {}
+
+
+def is_from_expressions(stamp: dict) -> bool:
+    """Whether a take with this stamp was made from a file of expressions and not from a recording."""
+    return stamp.get("kind") == EXPRESSIONS
 
 
 def write_calibration(channels: Iterable[Channels], text: str) -> None:
@@ -357,6 +373,10 @@ def read_activity(head: bpy.types.Object, take: bpy.types.PropertyGroup) -> tupl
     stamp = read_stamp(take)
     channels = channels_of(head, take).get(ACTIVITY)
     curves = actions.curve_map(channels) if channels else {}
+    if is_from_expressions(stamp):
+        raise EiferError(
+            f"The take '{take.name}' was made from a file of expressions, which holds no measured activity."
+        )
     if not stamp or not any(curve_id in curves for curve_id in EMG_CURVES):
         raise EiferError(f"The take '{take.name}' has no measured activity left; bake the recording again.")
     frames = np.arange(stamp["frames"], dtype=np.float64) + stamp["start_frame"]
