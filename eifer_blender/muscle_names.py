@@ -58,7 +58,7 @@ _BIPOLAR = _bag("bip bipolar bipol diff difference differenz")
 _NO_SIGNAL = _bag(
     "eeg onset offset latency latenz impedance impedanz imp kohm freq frequency mdf mnf count flag "
     "quality trigger trig marker event artifact artefact artefakt threshold schwelle label rating score "
-    "pvalue coefficient"
+    "pvalue coefficient sd"
 )
 _QUALIFIERS = _bag(
     "major maior maj pars portion part caput superficial superficialis belly site placement lead region area"

@@ -14,7 +14,7 @@ from ..datasets.methods import METHODS, Method, find_method, target_columns
 from ..datasets.mmm import EMG_COLUMNS
 from ..datasets.tables import table_bytes
 from ..errors import EiferError
-from ..muscles import CHANNEL_COUNT, CHANNELS, MUSCLES
+from ..muscles import CHANNEL_COUNT, CHANNELS, MUSCLES, SIDES
 from ..recordings.types import Annotation, Channel, Kind, Recording, Stream
 from ..spaces import ARKIT_NAMES, ExpressionSpace
 from .clip import RATES
@@ -117,8 +117,10 @@ def write_activity_edf(
         channels += [_band(k) for k in known]
     samples = np.hstack(columns) * _PER_CENT
     told = Annotation(0.0, 0.0, f"Muscle activity, {what}, per cent of the maximum")
-    gaps = _gaps(values[:, known], [channels[i].name for i in range(len(known))], fps)
-    recording = Recording((Stream(tuple(channels), samples, fps),), (told, *annotations, *gaps))
+    # EDF holds the last value to the end of a data record, about a second.
+    end = Annotation(len(values) / fps, 0.0, "End of the animation")
+    gaps = _gaps(values[:, known], [f"EMG {_short(k)}" for k in known], fps)
+    recording = Recording((Stream(tuple(channels), samples, fps),), (told, *annotations, *gaps, end))
     return write_edf(path, recording, overwrite=replace)
 
 
@@ -156,7 +158,7 @@ def _band(k: int) -> Channel:
 
 def _short(k: int) -> str:
     """Channel names that fit EDF's 16 characters and that every facial EMG laboratory reads."""
-    return f"{MUSCLES[k // 2].german} {'left' if k % 2 == 0 else 'right'}"
+    return f"{MUSCLES[k // 2].german} {SIDES[k % 2]}"
 
 
 def _gaps(values: np.ndarray, names: Sequence[str], fps: float) -> list[Annotation]:

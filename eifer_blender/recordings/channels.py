@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import EiferError, plain
 from .blocks import BlockSamples, excerpt_rows, scale
-from .guess import assign_muscles, guess_kind, to_microvolts
+from .guess import assign_muscles, guess_kind, listed, to_microvolts
 from .options import Options, kind_of, muscle_of, per_channel
 from .pairs import is_pair, twice
 from .types import Channel, Kind
@@ -75,10 +75,10 @@ def _refuse_twice(channels: Sequence[Channel]) -> None:
 
 def _percent(channels: list[Channel], factors: np.ndarray) -> list[str]:
     """Activations in per cent become 0..1; both arguments are changed in place."""
-    notes = []
+    found = []
     for i, channel in enumerate(channels):
         if channel.kind is Kind.ACTIVATION and "%" in f"{channel.unit} {channel.name}":
             factors[i] = 0.01
             channels[i] = replace(channel, unit="")
-            notes.append(f"'{channel.name}' was read as per cent of the maximum.")
-    return notes
+            found.append(channel.name)
+    return [f"Read as per cent of the maximum: {listed(found)}."] if found else []

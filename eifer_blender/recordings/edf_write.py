@@ -6,6 +6,7 @@ import math
 import os
 import tempfile
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +17,9 @@ from ..errors import EiferError, plain
 from .blocks import blocks, read_rows
 from .types import Annotation, Recording, Stream
 
+_STEPS = 32767  # to either side, so that 0 stays exactly 0
 _LONGEST_RECORD = 100  # seconds
+_LONGEST_WHOLE = 10  # likewise, where the record could be shorter
 _BLOCK = 2**20  # samples that are written at once
 _WIDEST = 4096  # bytes of annotations in a data record, unless there is no room
 _MOST_RECORDS = 99_999_999  # eight characters of the header
@@ -27,15 +30,16 @@ def write_edf(path: Path | str, recording: Recording, *, overwrite: bool = False
 
     Units stay those of the channels; samples are rounded to 16 bits of each channel's own range,
     missing ones (NaN) become 0, and the last value is held to the end of the last data record
-    (1 s for whole rates). Streams are taken to start together. Raises EiferError if the file
-    exists and `overwrite` is not asked for, or if EDF cannot hold the recording.
+    (about 1 s for whole rates, and for one rate alone). Streams are taken to start together.
+    Raises EiferError if the file exists and `overwrite` is not asked for, or if EDF cannot hold
+    the recording.
     """
     path = Path(path)
     if path.exists() and not overwrite:
         raise EiferError(f"'{path.name}' exists already; choose another name or allow overwriting it.")
     streams = [s for s in recording.streams if s.channels]
     seconds = _record_seconds([s.rate for s in streams])
-    per_record = [round((s.rate or 0) * seconds) for s in streams]
+    per_record = [round((s.rate or 0) * float(seconds)) for s in streams]
     records = max(-(-len(s.samples) // n) for s, n in zip(streams, per_record, strict=True))
     if not 1 <= records <= _MOST_RECORDS:
         raise EiferError(f"EDF cannot hold {records} data records; there must be at least one.")
@@ -53,8 +57,11 @@ def write_edf(path: Path | str, recording: Recording, *, overwrite: bool = False
     return path
 
 
-def _record_seconds(rates: Sequence[float | None]) -> int:
-    """Shortest whole number of seconds that holds whole samples of all rates."""
+def _record_seconds(rates: Sequence[float | None]) -> int | Decimal:
+    """Shortest whole number of seconds that holds whole samples of all rates.
+
+    One rate alone, such as 29.97, need not fit into whole seconds: a record then has about one second.
+    """
     if not rates:
         raise EiferError("There is no channel to write.")
     if any(rate is None for rate in rates):
@@ -62,6 +69,8 @@ def _record_seconds(rates: Sequence[float | None]) -> int:
     from fractions import Fraction  # slow to import, and seldom needed
 
     seconds = math.lcm(*(Fraction(rate or 0).limit_denominator(1000).denominator for rate in rates))
+    if seconds > _LONGEST_WHOLE and len(set(rates)) == 1 and (rate := float(rates[0] or 0)) >= 1:
+        return Decimal(f"{round(rate) / rate:.6f}").normalize()  # as eight characters can say it
     if seconds > _LONGEST_RECORD:
         raise EiferError("EDF cannot hold these sampling rates together; write streams with whole rates.")
     return seconds
@@ -84,7 +93,7 @@ def _header(
     bounds: Sequence[np.ndarray],
     per_record: Sequence[int],
     records: int,
-    seconds: int,
+    seconds: int | Decimal,
     text_bytes: int,
 ) -> bytes:
     """edfio's header of one data record, with the numbers of all."""
@@ -92,15 +101,16 @@ def _header(
     signals = [
         edfio.EdfSignal(
             np.zeros(n),
-            stream.rate,
+            n / float(seconds),
             label=_ascii(channel.name, 16),
             physical_dimension=_ascii(channel.unit, 8),
             physical_range=(-bound, bound),
+            digital_range=(-_STEPS, _STEPS),
         )
         for stream, limits, n in zip(streams, bounds, per_record, strict=True)
         for channel, bound in zip(stream.channels, limits.tolist(), strict=True)
     ]
-    edf = edfio.Edf(signals, annotations=(), data_record_duration=seconds)
+    edf = edfio.Edf(signals, annotations=(), data_record_duration=float(seconds))
     count = len(signals) + 1  # the last one holds the annotations
     header = bytearray(edf.to_bytes()[: 256 * (count + 1)])
     header[236:244] = str(records).encode().ljust(8)
@@ -140,15 +150,13 @@ def _stored(stream: Stream, limits: np.ndarray, start: int, rows: int) -> np.nda
     there = min(max(len(stream.samples) - start, 0), rows)
     at = start if there else max(len(stream.samples) - 1, 0)
     block = np.nan_to_num(read_rows(stream.samples, at, at + max(there, 1)).astype(np.float64))
-    # edfio's header maps -bound and bound to -32768 and 32767.
-    stored = np.rint((block + limits) * (65535 / 2 / limits)) - 32768
-    stored = np.clip(stored, -32768, 32767).astype(np.int16)
+    stored = np.clip(np.rint(block * (_STEPS / limits)), -_STEPS, _STEPS).astype(np.int16)
     if not len(stored):
         return np.zeros((rows, len(limits)), dtype=np.int16)
     return np.pad(stored, ((0, rows - len(stored)), (0, 0)), mode="edge")
 
 
-def _annotation_lists(annotations: Sequence[Annotation], records: int, seconds: int) -> list[bytes]:
+def _annotation_lists(annotations: Sequence[Annotation], records: int, seconds: int | Decimal) -> list[bytes]:
     """Bytes of the annotation signal in each record, all of the same even length.
 
     An annotation stands in the record in which it begins, or in a later one if there are so many in
@@ -167,7 +175,7 @@ def _annotation_lists(annotations: Sequence[Annotation], records: int, seconds: 
 
 
 def _packed(
-    begins: Sequence[bytes], waiting: Sequence[tuple[float, bytes]], seconds: int, width: int
+    begins: Sequence[bytes], waiting: Sequence[tuple[float, bytes]], seconds: int | Decimal, width: int
 ) -> tuple[list[bytes], int]:
     """(annotation signal of each record, annotations for which there was no room)."""
     lists, at = [], 0

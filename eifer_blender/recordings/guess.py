@@ -121,6 +121,8 @@ def guess_kind(name: str, unit: str, column: np.ndarray, rate: float | None) -> 
     if (_OTHER_NAME.search(name) and muscle is None) or _MOTION_NAME.search(name):
         return Guess(Kind.OTHER, False)
     if len(x) == 0 or np.ptp(x) == 0:
+        if muscle and unit.strip() == "%":
+            return Guess(Kind.ACTIVATION, False)
         return Guess(Kind.RAW if muscle and _is_fast(rate) else Kind.ENVELOPE if muscle else Kind.OTHER, True)
     if muscle is None and len(x) > 100 and (len(np.unique(x)) <= 8 or _holds_codes(x)):
         return Guess(Kind.EVENT, not name)
@@ -128,7 +130,7 @@ def guess_kind(name: str, unit: str, column: np.ndarray, rate: float | None) -> 
         return Guess(Kind.OTHER, True)
     negative = float(np.mean(x < 0))
     if (
-        _ACTIVATION_NAME.search(f"{name} {unit}")
+        (_ACTIVATION_NAME.search(f"{name} {unit}") or unit.strip() == "%")
         and negative < 0.02
         and x.max() <= (150 if "%" in unit else 1.5)
     ):
@@ -253,12 +255,12 @@ def _naming_notes(channels: Sequence[Channel], matches: Sequence[Match], ranks: 
         "Not taken for Kuramoto positions, because the numbers do not fit; if they are, call them K1 to K24: "
         "{}.": [c.name for c, m, _ in mine if m.remark == "numbered"],
     }
-    return [sentence.format(_listed(names)) for sentence, names in told.items() if names]
+    return [sentence.format(listed(names)) for sentence, names in told.items() if names]
 
 
 def spare_note(names: Sequence[str]) -> str:
     """The sentence for channels whose muscle another one has."""
-    return _SPARE.format(_listed(names))
+    return _SPARE.format(listed(names))
 
 
 def to_microvolts(
@@ -287,7 +289,7 @@ def to_microvolts(
             result[i] = replace(channels[i], unit="uV", doubtful=channels[i].doubtful or wrong)
             factors[i] = factor
         if note:
-            notes.append(f"{note}: {_listed([channels[i].name for i in members])}.")
+            notes.append(f"{note}: {listed([channels[i].name for i in members])}.")
     return result, factors, notes
 
 
@@ -336,6 +338,7 @@ def _name(factor: float) -> str:
     return {1e-3: "nV", 1.0: "µV", 1e3: "mV", 1e6: "V"}[factor]
 
 
-def _listed(names: Sequence[str], most: int = 6) -> str:
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Names in quotes, the first few of them."""
     shown = ", ".join(f"'{n[:40]}'" for n in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import EiferError
 from ..muscle_names import match_name
+from ..spaces import ARKIT_NAMES
 from .assemble import MOST_POSES, Signals, assemble, likely_rate
 from .channels import make_channels
 from .clock import CLOCK_UNIT, TIME_UNITS, clock_seconds, even_clock
@@ -29,6 +30,9 @@ _INDEX_NAME = re.compile(
     r"samples?.?(no|nr|number|index|count|counter|nummer)?|(packet|row|line|zeilen?).?(no|nr|number|index|nummer)?)$",
     re.I,
 )
+_SHAPES = {name.casefold() for name in ARKIT_NAMES}
+_COEFFICIENT = re.compile(r"exp(r|ression)?\d{1,3}")  # of a parametric face
+_MANY_SHAPES = 10  # more than a coincidence
 _MOST_CLOCKS = 256  # columns that are kept as float64 because they may be times
 
 
@@ -54,6 +58,7 @@ def open_text(path: Path, options: Options, look: bool, head: bytes) -> Opened:
     Raises EiferError, one sentence, if there is no table in the file or it is damaged.
     """
     layout = find_layout(path, head)
+    _refuse_faces(path.name, layout.names or ())
     size = path.stat().st_size
     whole = not look or size <= HEAD_BYTES
     rows = read_rows(path, layout, _clocks(layout, options), None if whole else HEAD_BYTES, size)
@@ -73,6 +78,19 @@ def open_text(path: Path, options: Options, look: bool, head: bytes) -> Opened:
     notes = tuple(n for n in recording.notes if not n.startswith("The file announces"))
     counts = tuple(int(len(s.samples) * size / HEAD_BYTES) for s in recording.streams)
     return replace(opened, recording=replace(recording, notes=notes), rows=counts)
+
+
+def _refuse_faces(name: str, titles: Sequence[str]) -> None:
+    """EiferError if a table holds expressions of a face instead of what moves it."""
+    plain = {"".join(c for c in title.casefold() if c.isalnum()) for title in titles}
+    if (
+        len(plain & _SHAPES) >= _MANY_SHAPES
+        or sum(map(bool, map(_COEFFICIENT.fullmatch, plain))) >= _MANY_SHAPES
+    ):
+        raise EiferError(
+            f"'{name}' holds facial expressions, not a recording of muscles: read the muscle activity that they "
+            "show with 'Estimate from File'."
+        )
 
 
 def _clocks(layout: TextLayout, options: Options) -> list[int]:
