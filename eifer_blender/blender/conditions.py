@@ -106,6 +106,12 @@ def needs_calibration(context: bpy.types.Context) -> str:
     return "" if context.scene.eifer.head.eifer.calibration.data else "The head is not calibrated yet"
 
 
+def needs_agreement(context: bpy.types.Context) -> str:
+    """The estimate was compared with a recording."""
+    compared = len(context.scene.eifer.head.eifer.agreement) > 0
+    return "" if compared else "Compare the estimate with a recording first"
+
+
 def needs_editable_take(context: bpy.types.Context) -> str:
     """The selected take is not linked from another file."""
     for channels in takes.channels_of(

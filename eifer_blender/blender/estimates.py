@@ -81,7 +81,7 @@ def write(head: bpy.types.Object, estimate: Estimate, start_frame: int, stamp: d
     told = np.flatnonzero(estimate.told)
     channels = actions.assigned(head)
     if channels is None:
-        channels = actions.new_channels(f"EIFER {head.name} activity", {SLOT: head})[SLOT]
+        channels = actions.new_channels(f"{head.name} activity", {SLOT: head})[SLOT]
     actions.remove_curves(channels, CURVES)
     frames = np.arange(count, dtype=np.float32) + start_frame
     for curves, table, group in (
@@ -170,7 +170,7 @@ def holds_nothing_else(channels: Channels) -> bool:
 
 def _is_made_for_it(channels: Channels) -> bool:
     alone = channels.slot is None or len(channels.action.slots) == 1
-    return alone and set(channels.action.keys()) <= {STAMP} and CURVES >= set(actions.curve_map(channels))
+    return alone and set(channels.action.keys()) <= {STAMP} and set(actions.curve_map(channels)) <= CURVES
 
 
 def copy_stamp(source: bpy.types.Action, target: bpy.types.Action) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from .. import keyframes, mapping, pipeline, signals
+from .. import interchange, keyframes, mapping, muscles, pipeline, signals
 from ..errors import EiferError
 from ..heads.head import ParametricHead
 from ..pipeline import Progress, TakeData, TakeSettings
@@ -67,6 +68,8 @@ def reload_work(scene: bpy.types.Scene) -> BakeWork:
     """Repeat the bake of the selected take from its file."""
     head = scene.eifer.head
     take = takes.selected(head)
+    if takes.is_from_expressions(takes.read_stamp(take)):
+        return _reload_expressions(scene, head, take)
     stamp = _complete_stamp(take)
     settings = session.settings_from_json(stamp["settings"])
     work = _Work(
@@ -86,6 +89,66 @@ def reload_work(scene: bpy.types.Scene) -> BakeWork:
         start_frame=stamp["start_frame"],
         replace=head.eifer.active_take,
     )
+
+
+def expression_work(
+    scene: bpy.types.Scene, path: str, fps: float | None = None, *, name: str = ""
+) -> BakeWork:
+    """Bake the expressions in a file to the panel's head, without measured activity.
+
+    fps: rows per second, for a file that does not say it. Raises EiferError without a file.
+    """
+    if not path:
+        raise EiferError("No file was chosen; choose a table of expressions.")
+    full = bpy.path.abspath(path)
+    animation = scene.eifer.animation
+    tolerance = animation.tolerance_mm if animation.keys == "REDUCED" else None
+    stamp = {
+        "version": 1,
+        "kind": takes.EXPRESSIONS,
+        "source": Path(full).name,
+        "path": session.stored_path(full, False, bpy.data.filepath),
+        "absolute": False,
+        "options": {"fps": fps},
+        "tolerance_mm": tolerance,
+    }
+    options = {"name": name or Path(full).name.split(".")[0], "start_frame": animation.start_frame}
+    return _expressions(scene, full, options | {"stamp": stamp, "replace": None})
+
+
+def _reload_expressions(
+    scene: bpy.types.Scene, head: bpy.types.Object, take: bpy.types.PropertyGroup
+) -> BakeWork:
+    """Read the file of a take of expressions again, at the scene's present rate."""
+    stamp = takes.read_stamp(take)
+    if not stamp.keys() >= {"source", "path", "options", "tolerance_mm", "sha256"}:
+        raise EiferError(f"The take '{take.name}' does not say what it was made from; bake its file again.")
+    options = {"name": take.name, "start_frame": stamp["start_frame"], "stamp": dict(stamp)}
+    file = _find_source(stamp)
+    return _expressions(scene, file, options | {"replace": head.eifer.active_take}, stamp["sha256"])
+
+
+def _expressions(scene: bpy.types.Scene, file: str, options: dict, expected: str = "") -> BakeWork:
+    head = scene.eifer.head
+    geometry, rate = session.parametric_head(head), scene.render.fps / scene.render.fps_base
+    stamp = options["stamp"]
+
+    def compute(progress: Progress) -> Computed:
+        progress(0.05, "Reading the expressions")
+        clip = interchange.read_expressions(file, fps=stamp["options"]["fps"])
+        progress(0.5, "Fitting the head")
+        parameters, notes = interchange.to_head(interchange.resample(clip, rate), geometry)
+        with open(file, "rb") as stream:
+            stamp["sha256"] = hashlib.file_digest(stream, "sha256").hexdigest()
+        if expected not in ("", stamp["sha256"]):
+            notes = (f"'{stamp['source']}' has changed since the take was baked from it.", *notes)
+        nothing = np.zeros((len(parameters), muscles.CHANNEL_COUNT), np.float32)
+        activation = signals.Activation(nothing, np.full_like(nothing, np.nan), nothing > 0, rate)
+        return _reduced(
+            TakeData(activation, parameters, rate, notes), geometry, stamp["tolerance_mm"], progress
+        )
+
+    return BakeWork(head, compute, options)
 
 
 def remap_work(scene: bpy.types.Scene) -> BakeWork:
@@ -186,6 +249,10 @@ def _complete_stamp(take: bpy.types.PropertyGroup) -> dict:
     stamp = takes.read_stamp(take)
     if not stamp:
         raise EiferError(f"The actions of the take '{take.name}' were deleted; bake the recording again.")
+    if takes.is_from_expressions(stamp):
+        raise EiferError(
+            f"The take '{take.name}' was made from a file of expressions; it has no measured activity to map."
+        )
     if not stamp.keys() >= _STAMP_FIELDS:
         raise EiferError(
             f"The take '{take.name}' does not say what it was made from; bake the recording again."
@@ -199,6 +266,10 @@ def _find_source(stamp: dict) -> str:
     for path in (bpy.path.abspath(stamp["path"]), beside):
         if path and os.path.isfile(path):
             return path
+    if takes.is_from_expressions(stamp):
+        raise EiferError(
+            f"The file '{stamp['source']}' is no longer at '{stamp['path']}'; put it beside the .blend."
+        )
     raise EiferError(
         f"The recording '{stamp['source']}' is no longer at '{stamp['path']}'; put it beside the .blend, "
         "or open it in the panel and replace the take."

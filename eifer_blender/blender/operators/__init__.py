@@ -1,6 +1,6 @@
 """Operators, one module per panel."""
 
-from . import animation, calibration, head, marks, recording, reference, takes
+from . import animation, calibration, estimate, head, interchange, marks, recording, reference, takes
 
 CLASSES = (
     *head.CLASSES,
@@ -10,4 +10,6 @@ CLASSES = (
     *calibration.CLASSES,
     *takes.CLASSES,
     *reference.CLASSES,
+    *estimate.CLASSES,
+    *interchange.CLASSES,
 )

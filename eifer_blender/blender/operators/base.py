@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 
 import bpy
+from bpy.props import BoolProperty, StringProperty
 
 from ...errors import EiferError
 from ...pipeline import CancelledError, Progress
@@ -39,6 +40,25 @@ def redraw(context: bpy.types.Context) -> None:
                 area.tag_redraw()
 
 
+class FileSaver:
+    """Mix-in of operators that write a file: the file browser asks, and confirms replacing a file."""
+
+    suggested_name = ""
+
+    filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+    check_existing: BoolProperty(default=True, options={"HIDDEN"})
+    replace: BoolProperty(
+        name="Replace", description="Write over a file that exists already", options={"HIDDEN", "SKIP_SAVE"}
+    )
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Choose a file, beside the project."""
+        self.filepath = self.filepath or bpy.path.abspath(f"//{self.suggested_name}")
+        self.replace = True  # the browser has asked
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+
 class JobOperator:
     """Base of operators that work in a thread, show their progress in the panel and end with Esc.
 
@@ -55,6 +75,10 @@ class JobOperator:
     def start_job(self, context: bpy.types.Context, function: Callable[[Progress], object]) -> set[str]:
         """Run a function in a thread and watch it."""
         self._job = jobs.Job(function)
+        return self.watch(context)
+
+    def watch(self, context: bpy.types.Context) -> set[str]:
+        """Call `advance` now and then, until `end_job`."""
         self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
         context.window_manager.modal_handler_add(self)
         context.window_manager.progress_begin(0.0, 1.0)

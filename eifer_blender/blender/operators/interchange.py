@@ -1,0 +1,141 @@
+"""Operators that hand muscle activity and expressions on to other programs, as files."""
+
+import bpy
+import numpy as np
+from bpy.props import EnumProperty
+
+from ... import interchange, pipeline, spaces
+from ...errors import EiferError
+from ...heads.arkit import to_arkit
+from ...recordings.types import Annotation
+from .. import conditions, estimates, estimating, performance, takes
+from .base import FileSaver, report_errors
+
+_ACTIVITY_ENDINGS = {"CSV": ".csv", "EDF": ".edf"}
+
+
+class EIFER_OT_export_activity(FileSaver, conditions.Checked, bpy.types.Operator):
+    """Write muscle activity as a table of 22 columns or as EDF+"""
+
+    bl_idname = "eifer.export_activity"
+    bl_label = "Export Activity"
+    bl_options = {"REGISTER"}
+    needs = (conditions.needs_head,)
+    suggested_name = "activity.csv"
+
+    format: EnumProperty(
+        name="Format",
+        items=[
+            ("CSV", "CSV", "A row a frame and 22 columns, as in the MMM data set; unknown cells are empty"),
+            ("EDF", "EDF+", "Per cent of the maximum, with the uncertainty and the marks of the take"),
+        ],
+    )
+    source: EnumProperty(
+        name="Activity",
+        items=[
+            ("EST", "Estimated", "The estimate that is keyed on the head"),
+            ("EMG", "Measured", "The recording of the take that plays, else of the selected one"),
+        ],
+    )
+
+    def check(self, _context: bpy.types.Context) -> bool:
+        """Let the name in the file browser end as the format wants it."""
+        path = _with_ending(self.filepath, _ACTIVITY_ENDINGS[self.format])
+        changed, self.filepath = path != self.filepath, path
+        return changed
+
+    @report_errors
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Write it."""
+        head = context.scene.eifer.head
+        path = _with_ending(bpy.path.abspath(self.filepath), _ACTIVITY_ENDINGS[self.format])
+        values, sd, fps, marks = (_estimated if self.source == "EST" else _measured)(head)
+        if self.format == "CSV":
+            interchange.write_activity_csv(path, values, replace=self.replace)
+        else:
+            what = "estimated" if self.source == "EST" else "measured"
+            options = {"sd": sd, "annotations": marks, "what": what, "replace": self.replace}
+            interchange.write_activity_edf(path, values, fps, **options)
+        self.report(
+            {"INFO"}, f"Saved '{bpy.path.basename(path)}': {len(values)} frames at {fps:g} per second"
+        )
+        return {"FINISHED"}
+
+
+def _estimated(head: bpy.types.Object) -> tuple[np.ndarray, np.ndarray, float, list[Annotation]]:
+    found = estimates.read(head)
+    if found is None:
+        raise EiferError(f"'{head.name}' has no estimate; estimate its activity first.")
+    return found.estimate.values, found.estimate.sd, found.estimate.fps, []
+
+
+def _measured(head: bpy.types.Object) -> tuple[np.ndarray, None, float, list[Annotation]]:
+    take = estimating.measured_take(head)
+    values, present = takes.read_activity(head, take)
+    fps = takes.read_stamp(take)["fps"]
+    marks = [_annotation(mark, fps) for mark in takes.read_marks(take)]
+    return np.where(present, values, np.float32(np.nan)), None, fps, marks
+
+
+def _annotation(mark: pipeline.TakeMark, fps: float) -> Annotation:
+    length = 0.0 if mark.end is None else (mark.end - mark.frame) / fps
+    return Annotation(mark.frame / fps, length, mark.text)
+
+
+class EIFER_OT_export_expressions(FileSaver, conditions.Checked, bpy.types.Operator):
+    """Write the animation of the face as ARKit weights or as parameters, in the frames of the panel"""
+
+    bl_idname = "eifer.export_expressions"
+    bl_label = "Export Expressions"
+    bl_options = {"REGISTER"}
+    needs = (conditions.needs_head, conditions.needs_editable_animation)
+    suggested_name = "expressions.csv"
+
+    format: EnumProperty(
+        name="Format",
+        items=[
+            ("LIVE_LINK_FACE", "Live Link Face", "ARKit's 52 shapes with a timecode"),
+            ("PARAMETERS", "Parameters", "The parameters of the head, in the layout of the MMM data set"),
+        ],
+    )
+
+    def check(self, _context: bpy.types.Context) -> bool:
+        """Let the name in the file browser end in .csv."""
+        path = _with_ending(self.filepath, ".csv")
+        changed, self.filepath = path != self.filepath, path
+        return changed
+
+    @report_errors
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Read the face and write it."""
+        scene = context.scene
+        head, fps = scene.eifer.head, estimating.frame_rate(scene)
+        path = _with_ending(bpy.path.abspath(self.filepath), ".csv")
+        geometry = performance.check(head)
+        played = performance.sample(head, scene, performance.frames_of(scene, head))
+        for note in played.notes:
+            self.report({"INFO"}, note)
+        if self.format == "PARAMETERS":
+            interchange.write_parameters(path, spaces.DEFAULT_SPACE, played.parameters, replace=self.replace)
+        else:
+            # ARKit keys are handed on as they were keyed; only the rest has to be fitted.
+            fitted = to_arkit(geometry, played.own)
+            weights = np.clip(fitted.weights + played.arkit, 0.0, 1.0)
+            interchange.write_live_link_face(path, weights, fps, replace=self.replace)
+            left = float(fitted.residual_mm.max(initial=0.0))
+            if left >= 0.1:
+                self.report({"INFO"}, f"ARKit's shapes leave up to {left:.1f} mm of the face unsaid")
+        name, count = bpy.path.basename(path), len(played.parameters)
+        self.report({"INFO"}, f"Saved '{name}': {count} frames at {fps:g} per second")
+        return {"FINISHED"}
+
+
+def _with_ending(path: str, ending: str) -> str:
+    """The path with the ending, in place of another of ours."""
+    for other in (".csv", ".edf"):
+        if path.lower().endswith(other) and other != ending:
+            path = path[: -len(other)]
+    return bpy.path.ensure_ext(path, ending)
+
+
+CLASSES = (EIFER_OT_export_activity, EIFER_OT_export_expressions)
