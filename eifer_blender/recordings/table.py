@@ -81,15 +81,13 @@ def open_text(path: Path, options: Options, look: bool, head: bytes) -> Opened:
 
 
 def _refuse_faces(name: str, titles: Sequence[str]) -> None:
-    """EiferError if a table holds expressions of a face instead of what moves it."""
-    plain = {"".join(c for c in title.casefold() if c.isalnum()) for title in titles}
-    if (
-        len(plain & _SHAPES) >= _MANY_SHAPES
-        or sum(map(bool, map(_COEFFICIENT.fullmatch, plain))) >= _MANY_SHAPES
-    ):
+    """EiferError if a table holds expressions of a face, and not beside the muscles that made them."""
+    plain = {title: "".join(c for c in title.casefold() if c.isalnum()) for title in titles}
+    faces = {title for title, text in plain.items() if text in _SHAPES or _COEFFICIENT.fullmatch(text)}
+    if len(faces) >= _MANY_SHAPES and not any(match_name(t).channel for t in plain.keys() - faces):
         raise EiferError(
-            f"'{name}' holds facial expressions, not a recording of muscles: read the muscle activity that they "
-            "show with 'Estimate from File'."
+            f"'{name}' holds facial expressions, not a recording of muscles: "
+            "read the muscle activity that they show with 'Estimate from File'."
         )
 
 
