@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         raise EiferError("Choose either --marks or --from and --to.")
     register()
     scene = _open(args)
-    head = _choose_head(scene, args.head)
+    head = choose_head(scene, args.head, add=True)
     streams = tuple(args.stream) if args.stream else None
     options = sources.OpenOptions(rate=args.rate, names=_names(args.names), streams=streams)
     recording = session.open_into(scene, str(args.recording.resolve()), options)
@@ -156,8 +156,8 @@ def _open(args: argparse.Namespace) -> object:
     return scene
 
 
-def _choose_head(scene: object, name: str | None) -> object:
-    """The named head, the only head, or a new one in a file without heads."""
+def choose_head(scene: object, name: str | None, *, add: bool) -> object:
+    """The named head, or the only head; in a file without heads a new one if `add`, else EiferError."""
     from ..blender import head_object
     from ..heads.default import load_default_head
 
@@ -169,6 +169,8 @@ def _choose_head(scene: object, name: str | None) -> object:
     if len(heads) > 1:
         names = ", ".join(f"'{obj.name}'" for obj in heads)
         raise EiferError(f"The file has several heads ({names}); choose one with --head.")
+    if not heads and not add:
+        raise EiferError("The file has no head of this extension; add one and animate it.")
     head = heads[0] if heads else head_object.add_head(scene, load_default_head())
     scene.eifer.head = head
     return head

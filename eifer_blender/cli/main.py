@@ -96,6 +96,18 @@ def _bake(args: argparse.Namespace) -> int:
     return bake.run(args)
 
 
+def _estimate_arguments(parser: argparse.ArgumentParser) -> None:
+    from . import estimate
+
+    estimate.add_arguments(parser)
+
+
+def _estimate(args: argparse.Namespace) -> int:
+    from . import estimate
+
+    return estimate.run(args)
+
+
 def _bench(_args: argparse.Namespace) -> int:
     from . import bench
 
@@ -251,6 +263,8 @@ COMMANDS = (
             _demo_arguments, _demo),
     Command("bake", "Bake a recording onto a head and save the .blend, without a window.",
             _bake_arguments, _bake),
+    Command("estimate", "Estimate muscle activity from expressions: a table, or the animation of a .blend.",
+            _estimate_arguments, _estimate),
     Command("test", "Run the linter and the tests; see --blender for more than one Blender version.",
             _test_arguments, _test, None),
     Command("build", "Build the extension as installable zips.", _build_arguments, _build),
