@@ -81,6 +81,7 @@ def write(head: bpy.types.Object, estimate: Estimate, start_frame: int, stamp: d
     told = np.flatnonzero(estimate.told)
     channels = actions.assigned(head)
     if channels is None:
+        _keep_unused_action(head)
         channels = actions.new_channels(f"{head.name} activity", {SLOT: head})[SLOT]
     actions.remove_curves(channels, CURVES)
     frames = np.arange(count, dtype=np.float32) + start_frame
@@ -98,6 +99,13 @@ def write(head: bpy.types.Object, estimate: Estimate, start_frame: int, stamp: d
     fit_properties(head)
     _drop_unknown(head)
     _show(head, channels, bpy.context.scene)
+
+
+def _keep_unused_action(head: bpy.types.Object) -> None:
+    """An action that animates nothing, since it has no slot for the head, outlives being displaced."""
+    action = head.animation_data.action if head.animation_data else None
+    if action is not None and action.library is None:
+        action.use_fake_user = True
 
 
 def _show(head: bpy.types.Object, channels: Channels, scene: bpy.types.Scene) -> None:
@@ -177,6 +185,12 @@ def copy_stamp(source: bpy.types.Action, target: bpy.types.Action) -> None:
     """Keep what an estimate was made from with a copy of its curves."""
     if STAMP in source:
         target[STAMP] = source[STAMP]
+
+
+def forget_findings(head: bpy.types.Object) -> None:
+    """Agreement and asymmetry were found for another estimate or recording."""
+    head.eifer.agreement.clear()
+    head.eifer.sides.clear()
 
 
 # --- properties -----------------------------------------------------------------------------------

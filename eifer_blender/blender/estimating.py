@@ -78,7 +78,7 @@ def finish(scene: bpy.types.Scene, plan: Plan, played: Performance, made: Estima
     made_from = {"kind": "animation", "actions": list(dict.fromkeys(names))[:_KEPT_ACTIONS]}
     stamp = _stamp(plan.model, plan.model_path, plan.include_hidden) | {"from": made_from}
     estimates.write(head, made, int(plan.frames[0]), stamp)
-    return told(scene, [*played.notes, *made.notes])
+    return _tell(scene, [*played.notes, *made.notes])
 
 
 def _stamp(model: mapping.MappingModel, path: str, include_hidden: bool) -> dict:
@@ -87,11 +87,9 @@ def _stamp(model: mapping.MappingModel, path: str, include_hidden: bool) -> dict
     return {"version": 1, "model": made_with, "guessed": include_hidden}
 
 
-def told(scene: bpy.types.Scene, notes: list[str]) -> list[str]:
+def _tell(scene: bpy.types.Scene, notes: list[str]) -> list[str]:
     """Show notes of an estimate in the panel; what was found about an older one is no longer true."""
-    head = scene.eifer.head
-    head.eifer.agreement.clear()
-    head.eifer.sides.clear()
+    estimates.forget_findings(scene.eifer.head)
     scene.eifer.activity.notes = "\n".join(notes)
     return notes
 
@@ -151,13 +149,13 @@ def from_file(scene: bpy.types.Scene, path: str, fps: float | None) -> FromFile:
 def finish_file(scene: bpy.types.Scene, made: FromFile) -> list[str]:
     """Key the estimate on the head; returns notes, which the panel shows as well."""
     estimates.write(made.work.head, made.estimate, made.work.options["start_frame"], made.stamp)
-    return told(scene, list(made.notes))
+    return _tell(scene, list(made.notes))
 
 
 def clear(scene: bpy.types.Scene) -> None:
     """Take the estimate off the panel's head, and what was found about it."""
     estimates.clear(scene.eifer.head)
-    told(scene, [])
+    _tell(scene, [])
 
 
 # --- against a recording --------------------------------------------------------------------------

@@ -159,7 +159,8 @@ def frames_of(scene: bpy.types.Scene, head: bpy.types.Object) -> np.ndarray:
     if activity.extent == "RANGE":
         first, last = activity.frame_from, activity.frame_to
     elif activity.extent == "ACTION":
-        first, last = key_range(head)
+        with preview.paused(head):  # which mutes curves
+            first, last = key_range(head)
     else:
         preview_range = scene.use_preview_range
         first = scene.frame_preview_start if preview_range else scene.frame_start
@@ -221,7 +222,10 @@ def _is_rigged(rig: bpy.types.Object) -> bool:
     jaw = rig.pose.bones[head_object.JAW_BONE]
     if rig.data.pose_position == "REST" or not jaw.bone.use_inherit_rotation:
         return True
-    return rig.data.animation_data is not None or any(
+    data = rig.data.animation_data
+    if data is not None and (data.action or len(data.drivers) or len(data.nla_tracks)):
+        return True
+    return any(
         (bone == jaw or constraint.type in _CHAINS)
         for bone in rig.pose.bones
         for constraint in bone.constraints

@@ -145,6 +145,7 @@ def activate(head: bpy.types.Object, take: bpy.types.PropertyGroup) -> None:
             actions.assign(block, channels[role])
     ensure_activity_properties(head)
     estimates.fit_properties(head)
+    estimates.forget_findings(head)
 
 
 def protect(channels: Channels | None) -> None:
@@ -221,6 +222,7 @@ def remove(head: bpy.types.Object, index: int) -> None:
     head.eifer.active_take = max(0, min(index, len(head.eifer.takes) - 1))
     if playing:
         rest_pose(head)
+        estimates.forget_findings(head)
 
 
 def _other_heads(head: bpy.types.Object) -> list[bpy.types.Object]:

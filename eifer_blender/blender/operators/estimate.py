@@ -7,6 +7,7 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, StringProperty
 
 from ... import agreement
+from ...estimation import Estimate
 from ...interchange.write import write_file
 from .. import bake, conditions, estimating, performance, work
 from .animation import BakeOperator
@@ -16,53 +17,24 @@ _PLAYING_S = 0.04  # of playing the scene between two looks at the window
 _PLAYING_SHARE = 0.8  # of the progress, where the scene has to be played
 
 
-class EIFER_OT_estimate_activity(JobOperator, conditions.Checked, bpy.types.Operator):
-    """Estimate which muscles made the animation of the face, and key them as est_ properties of the head"""
+class EstimateOperator(JobOperator):
+    """Estimates an animation: in one go from Python, with progress and Esc in a window."""
 
-    bl_idname = "eifer.estimate_activity"
-    bl_label = "Estimate"
-    bl_options = {"REGISTER", "UNDO"}
-    needs = (conditions.needs_head, conditions.needs_editable_animation)
     passes = BakeOperator.passes
     _plan = None
     _steps = None
     _played = None
     _begun = 0.0  # share of the progress when the thread begins
 
-    pose: BoolProperty(
-        name="Current Pose",
-        description="Only the pose that the head shows now; nothing is keyed",
-        default=False,
-        options={"SKIP_SAVE"},
-    )
-
-    @classmethod
-    def description(cls, _context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
-        """The tool tip says which of the two it is."""
-        if properties.pose:
-            return "Estimate which muscles make the face that is shown now; nothing is keyed"
-        return cls.__doc__
-
-    @report_errors
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def estimate_now(self, context: bpy.types.Context) -> set[str]:
         """Do everything now."""
-        scene = context.scene
-        if self.pose:
-            self._tell(estimating.estimate_pose(scene, context.evaluated_depsgraph_get()))
-            return {"FINISHED"}
-        plan = estimating.prepare(scene)
-        played = performance.sample(plan.head, scene, plan.sampled)
-        made = estimating.compute(plan, played, lambda share, text: None)
-        return self._finish(context, plan, played, made)
-
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        """With a window, show progress and listen to Esc."""
-        if self.pose or bpy.app.background or context.window is None:
-            return self.execute(context)
-        return self._start(context)
+        plan = estimating.prepare(context.scene)
+        played = performance.sample(plan.head, context.scene, plan.sampled)
+        return self._finish(context, plan, played, estimating.compute(plan, played, lambda share, text: None))
 
     @report_errors
-    def _start(self, context: bpy.types.Context) -> set[str]:
+    def start_estimate(self, context: bpy.types.Context) -> set[str]:
+        """Do it bit by bit."""
         self._plan = estimating.prepare(context.scene)
         self._steps = performance.steps(self._plan.head, context.scene, self._plan.sampled)
         self._played, self._begun = None, 0.0
@@ -99,22 +71,66 @@ class EIFER_OT_estimate_activity(JobOperator, conditions.Checked, bpy.types.Oper
         """Blender ends the operator."""
         self.job_cancelled()
 
-    def job_done(self, context: bpy.types.Context, result: object) -> set[str]:
+    def job_done(self, context: bpy.types.Context, result: Estimate) -> set[str]:
         """Write the curves."""
         self.end_job(context)
         return self._finish(context, self._plan, self._played, result)
 
-    def _finish(self, context: bpy.types.Context, plan, played, made) -> set[str]:  # noqa: ANN001
-        self._tell(estimating.finish(context.scene, plan, played, made))
+    def _finish(
+        self,
+        context: bpy.types.Context,
+        plan: estimating.Plan,
+        played: performance.Performance,
+        made: Estimate,
+    ) -> set[str]:
+        self.tell(estimating.finish(context.scene, plan, played, made))
         redraw(context)
-        count, channels = len(plan.frames), int(made.told.sum())
         how = ", playing the scene" if played.stepped else ""
-        self.report({"INFO"}, f"{channels} muscles in {count} frames estimated{how}")
+        self.report({"INFO"}, f"{int(made.told.sum())} muscles in {len(plan.frames)} frames estimated{how}")
         return {"FINISHED"}
 
-    def _tell(self, notes: list[str]) -> None:
+    def tell(self, notes: list[str]) -> None:
+        """Report notes."""
         for note in notes:
             self.report({"INFO"}, note)
+
+
+class EIFER_OT_estimate_activity(EstimateOperator, conditions.Checked, bpy.types.Operator):
+    """Estimate which muscles made the animation of the face, and key them as est_ properties of the head"""
+
+    bl_idname = "eifer.estimate_activity"
+    bl_label = "Estimate"
+    bl_options = {"REGISTER", "UNDO"}
+    needs = (conditions.needs_head, conditions.needs_editable_animation)
+
+    pose: BoolProperty(
+        name="Current Pose",
+        description="Only the pose that the head shows now; nothing is keyed",
+        default=False,
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def description(cls, _context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        """The tool tip says which of the two it is."""
+        if properties.pose:
+            return "Estimate which muscles make the face that is shown now; nothing is keyed"
+        return cls.__doc__
+
+    @report_errors
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Do everything now."""
+        if not self.pose:
+            return self.estimate_now(context)
+        self.tell(estimating.estimate_pose(context.scene, context.evaluated_depsgraph_get()))
+        redraw(context)
+        return {"FINISHED"}
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """With a window, show progress and listen to Esc."""
+        if self.pose or bpy.app.background or context.window is None:
+            return self.execute(context)
+        return self.start_estimate(context)
 
 
 class EIFER_OT_clear_estimate(conditions.Checked, bpy.types.Operator):
