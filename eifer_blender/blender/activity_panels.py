@@ -29,6 +29,7 @@ class EIFER_PT_activity(_NeedsHead, bpy.types.Panel):
 
     bl_idname = "EIFER_PT_activity"
     bl_label = "Muscle Activity"
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw."""

@@ -1,6 +1,17 @@
 """Operators, one module per panel."""
 
-from . import animation, calibration, estimate, head, interchange, marks, recording, reference, takes
+from . import (
+    animation,
+    asymmetry,
+    calibration,
+    estimate,
+    head,
+    interchange,
+    marks,
+    recording,
+    reference,
+    takes,
+)
 
 CLASSES = (
     *head.CLASSES,
@@ -12,4 +23,5 @@ CLASSES = (
     *reference.CLASSES,
     *estimate.CLASSES,
     *interchange.CLASSES,
+    *asymmetry.CLASSES,
 )

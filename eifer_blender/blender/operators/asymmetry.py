@@ -6,7 +6,7 @@ import bpy
 
 from ... import agreement
 from ...errors import EiferError
-from .. import conditions, estimates, takes
+from .. import conditions, estimates, estimating, takes
 from .base import report_errors
 
 
@@ -47,14 +47,9 @@ def _estimated(head: bpy.types.Object) -> list[agreement.Side] | None:
 
 
 def _measured(head: bpy.types.Object) -> list[agreement.Side] | None:
-    """Of the take that plays, else of the selected one."""
-    playing = [take for take in head.eifer.takes if takes.is_playing(head, take)]
-    take = playing[0] if playing else takes.selected(head)
-    if take is None:
-        return None
     try:
-        return agreement.asymmetry(*takes.read_activity(head, take))
-    except EiferError:  # a take from an expression file has no measured activity
+        return agreement.asymmetry(*takes.read_activity(head, estimating.measured_take(head)))
+    except EiferError:  # no take, or one from a file of expressions
         return None
 
 
