@@ -35,8 +35,10 @@ def run() -> int:
     """Measure everything and print the table."""
     import bpy
 
+    from . import bench_activity
+
     rows = [*_import_rows(), _head_row(), *_mapping_rows(), *_bake_rows(), *_size_rows(), *_preview_rows()]
-    rows += _peer_rows()
+    rows += [*bench_activity.run(), *_peer_rows()]
     print(f"\nBlender {bpy.app.version_string}, Python {platform.python_version()}, {_cpu()}\n")
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     print(
@@ -52,8 +54,9 @@ def _peer_rows() -> list[Row]:
     """Recordings and signals beside other software, measured in the environment that has it."""
     python = environments.ensure(environments.ENVIRONMENTS["peers"])
     code = (
-        "import json; from eifer_blender.cli import bench_recordings, bench_signals;"
-        "print(json.dumps([*bench_recordings.run(), *bench_signals.run()]))"
+        "import json; from eifer_blender.cli import bench_activity, bench_recordings, bench_signals;"
+        "rows = [*bench_activity.run_peer(), *bench_recordings.run(), *bench_signals.run()];"
+        "print(json.dumps(rows))"
     )
     done = subprocess.run(
         [str(python), "-c", code],
@@ -94,10 +97,11 @@ def _import_rows() -> list[Row]:
         seconds.append(float(lines[0]))
         heavy = lines[1] if len(lines) > 1 else ""
     note = f"heavy imports: {heavy or 'none'}; best of 3 processes"
-    return [Row("Import and register the extension", _ms(min(seconds)), note)]
+    return [Row("Import and register the extension", ms(min(seconds)), note)]
 
 
-def _fresh() -> object:
+def fresh() -> object:
+    """An empty scene with the extension on."""
     import bpy
 
     import eifer_blender
@@ -117,10 +121,10 @@ def _head_row() -> Row:
         load_default_head.cache_clear()
         bpy.ops.eifer.add_head()
 
-    _fresh()
+    fresh()
     first = best(add, 1)
     again = best(bpy.ops.eifer.add_head)
-    return Row("Add the head", _ms(first), f"file read included; {_ms(again)} for another one")
+    return Row("Add the head", ms(first), f"file read included; {ms(again)} for another one")
 
 
 def _long_activation(frames: int) -> tuple[np.ndarray, np.ndarray]:
@@ -148,7 +152,8 @@ def _sample_activation(chain: object) -> object:
     return pipeline.process_recording(recording, pipeline.TakeSettings(chain=chain, fps=FPS))
 
 
-def _long_take(frames: int) -> object:
+def long_take(frames: int) -> object:
+    """The sample recording through the bundled model, repeated to a length."""
     from dataclasses import replace
 
     from .. import mapping, pipeline
@@ -172,14 +177,14 @@ def _mapping_rows() -> list[Row]:
     faces = mapping.emg_to_expression(to_face, values, present, FPS).values
     back = best(lambda: mapping.expression_to_emg(to_activity, faces, FPS))
     return [
-        Row("Read and process the sample recording", _ms(processed), "22 channels of raw sEMG"),
+        Row("Read and process the sample recording", ms(processed), "22 channels of raw sEMG"),
         Row(
             f"Map {FRAMES} frames",
-            _ms(mapped),
+            ms(mapped),
             f"EMG2Exp, {seen} frames seen for each, with uncertainty and features; one thread",
         ),
-        Row("The same for a scene of 24 fps", _ms(other_rate), "to the model's 30 fps and back"),
-        Row(f"Map {FRAMES} frames back", _ms(back), "Exp2EMG, with uncertainty; one thread"),
+        Row("The same for a scene of 24 fps", ms(other_rate), "to the model's 30 fps and back"),
+        Row(f"Map {FRAMES} frames back", ms(back), "Exp2EMG, with uncertainty; one thread"),
     ]
 
 
@@ -188,7 +193,7 @@ def _bake_rows() -> list[Row]:
 
     from ..blender import actions, bake
 
-    scene = _fresh()
+    scene = fresh()
     bpy.ops.eifer.add_head()
     head = scene.eifer.head
     keys = head.data.shape_keys
@@ -212,18 +217,18 @@ def _bake_rows() -> list[Row]:
 
     ours = best(bulk)
     peer = best(one_by_one, 1) * FRAMES / PEER_FRAMES
-    scene = _fresh()
+    scene = fresh()
     bpy.ops.eifer.add_head()
-    take = _long_take(FRAMES)
+    take = long_take(FRAMES)
     full = best(lambda: bake.bake_take(scene.eifer.head, take, name="bench", start_frame=1, stamp={}), 1)
     return [
-        Row(f"Bake {FRAMES} frames x {CURVES} curves", _s(ours), "bulk"),
+        Row(f"Bake {FRAMES} frames x {CURVES} curves", s(ours), "bulk"),
         Row(
             "The same with keyframe_insert",
-            _s(peer),
+            s(peer),
             f"timed on {PEER_FRAMES} frames and scaled: {peer / ours:.0f} times as long",
         ),
-        Row(f"Bake a take of {FRAMES} frames", _s(full), "78 curves, as the button does it"),
+        Row(f"Bake a take of {FRAMES} frames", s(full), "78 curves, as the button does it"),
     ]
 
 
@@ -233,13 +238,13 @@ def _size_rows() -> list[Row]:
     from ..blender import bake
     from ..heads.default import load_default_head
 
-    take = _long_take(FRAMES)
+    take = long_take(FRAMES)
     start = time.perf_counter()
     sparse, error = bake.reduce(load_default_head(), take, 0.1)
     reducing = time.perf_counter() - start
     rows = []
     for label, keys in (("dense keys", None), ("reduced keys", sparse)):
-        scene = _fresh()
+        scene = fresh()
         bpy.ops.eifer.add_head()
         baked = bake.bake_take(scene.eifer.head, take, name="bench", start_frame=1, stamp={}, keys=keys)
         with tempfile.TemporaryDirectory() as folder:
@@ -248,7 +253,7 @@ def _size_rows() -> list[Row]:
             size = path.stat().st_size / 1e6
         note = f"{baked.keys:,} keys, compressed"
         if keys:
-            note += f"; within {error:.3f} mm, reducing took {_s(reducing)}"
+            note += f"; within {error:.3f} mm, reducing took {s(reducing)}"
         rows.append(Row(f".blend of {FRAMES} frames, {label}", f"{size:.1f} MB", note))
     return rows
 
@@ -258,10 +263,10 @@ def _preview_rows() -> list[Row]:
 
     from ..blender import preview
 
-    scene = _fresh()
+    scene = fresh()
     bpy.ops.eifer.add_head()
     head = scene.eifer.head
-    take = _long_take(PREVIEW_FRAMES)
+    take = long_take(PREVIEW_FRAMES)
 
     def scrub() -> None:
         for frame in range(PREVIEW_FRAMES):
@@ -276,14 +281,16 @@ def _preview_rows() -> list[Row]:
     bake.bake_take(head, take, name="bench", start_frame=0, stamp={})
     baked = best(scrub) / PREVIEW_FRAMES
     return [
-        Row("Live preview, per frame change", _ms(with_preview), f"{_ms(showing)} of it are ours"),
-        Row("The same frames baked", _ms(baked), "Blender's own evaluation"),
+        Row("Live preview, per frame change", ms(with_preview), f"{ms(showing)} of it are ours"),
+        Row("The same frames baked", ms(baked), "Blender's own evaluation"),
     ]
 
 
-def _ms(seconds: float) -> str:
+def ms(seconds: float) -> str:
+    """In milliseconds."""
     return f"{seconds * 1000:.2f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
 
 
-def _s(seconds: float) -> str:
+def s(seconds: float) -> str:
+    """In seconds."""
     return f"{seconds:.2f} s"

@@ -56,13 +56,16 @@ _PEERS = ("mne==1.13.2", "pyedflib==0.1.42", "h5py==3.16.0", "ezc3d==1.7.2", "py
           "threadpoolctl==3.8.0", "cloudpickle==3.1.2", "narwhals==2.29.0", "PyWavelets==1.9.0",
           "edfio==0.4.18", "pyxdf==1.16.8", "pillow==13.0.0", "python-dateutil==2.9.0.post0", "six==1.17.0",
           "tzdata==2026.6", "hypothesis==6.170.15", "sortedcontainers==2.4.0", *_PYTEST)  # fmt: skip
+# Runs with NumPy 2, though it asks for an earlier one.
+_PEERS_AS_THEY_ARE = ("electromyogram==1.1.3", "palettable==3.3.3", "opencv-python-headless==4.11.0.86")
 
 
 @dataclass(frozen=True)
 class Environment:
     """A Python version, the packages to install, and the module whose import proves that it works.
 
-    `tests` is the folder of tests that need it; empty where all that can be collected are run.
+    `tests` is the folder of tests that need it; empty where all that can be collected are run. `as_they_are`
+    are installed whatever they say that they need.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Environment:
     packages: tuple[str, ...]
     probe: str
     tests: str = ""
+    as_they_are: tuple[str, ...] = ()
 
 
 ENVIRONMENTS = {
@@ -78,7 +82,7 @@ ENVIRONMENTS = {
         Environment("blender-4.2", (3, 11), _BLENDER_4_2, "bpy"),
         Environment("blender-4.5", (3, 11), _BLENDER_4_5, "bpy"),
         Environment("blender-5.2", (3, 13), _BLENDER_5_2, "bpy"),
-        Environment("peers", (3, 11), _PEERS, "mne", "tests/peers"),
+        Environment("peers", (3, 11), _PEERS, "mne", "tests/peers", _PEERS_AS_THEY_ARE),
         Environment("train", (3, 11), _TRAIN, "torch", "tests/training"),
     )
 }
@@ -184,7 +188,8 @@ def _version_of(python: str) -> tuple[int, int] | None:
 
 
 def _folder(environment: Environment) -> Path:
-    pins = "\n".join((*sorted(environment.packages), platform.machine()))
+    packages = sorted(environment.packages + environment.as_they_are)
+    pins = "\n".join((*packages, platform.machine()))
     digest = hashlib.sha256(pins.encode()).hexdigest()[:10]
     return cache_folder() / "environments" / f"{environment.name}-{digest}"
 
@@ -203,6 +208,8 @@ def _make(environment: Environment, folder: Path, base: str) -> None:
         pip = _make_venv(base, folder, log)
     with step(f"{len(environment.packages)} packages, among them {', '.join(environment.packages[:4])}"):
         install_packages(pip, environment.packages, log)
+        if environment.as_they_are:
+            install_packages(pip, ("--no-deps", *environment.as_they_are), log)
     with step(f"import {environment.probe}"):
         _probe(environment, _python_of(folder))
     (folder / _READY).write_text("\n".join(environment.packages) + "\n", encoding="utf-8")
