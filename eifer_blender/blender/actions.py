@@ -210,9 +210,11 @@ def sample(curve: bpy.types.FCurve, frames: np.ndarray) -> np.ndarray:
 
 
 def plays(curve: bpy.types.FCurve) -> bool:
-    """Whether Blender evaluates an F-curve of an action: it is not muted, broken or empty."""
-    muted = curve.mute or (curve.group is not None and curve.group.mute)
-    return not muted and curve.is_valid and not curve.is_empty
+    """Whether Blender evaluates an F-curve of an action: it is not muted, broken or empty.
+
+    A muted group stops its curves in Blender 4.2 and does not from 4.4 on, so it is no answer here.
+    """
+    return not curve.mute and curve.is_valid and not curve.is_empty
 
 
 def key_count(channels: Channels) -> int:

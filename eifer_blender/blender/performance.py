@@ -204,16 +204,17 @@ def needs_stepping(head: bpy.types.Object) -> bool:
 
 
 def _is_mixed(block: bpy.types.ID) -> bool:
-    """NLA, drivers, or curves of what is neither a key's value nor the jaw's turn."""
+    """NLA, drivers, muted groups, or curves of what is neither a key's value nor the jaw's turn."""
     data = block.animation_data
     if data is None:
         return False
     if data.use_nla and len(data.nla_tracks):
         return True
-    drivers = (d for d in data.drivers if not d.mute and _touches_face(d.data_path))
-    return any(True for _ in drivers) or any(
-        actions.plays(curve) and _touches_face(curve.data_path) and _face_column(curve) is None
-        for curve in _curves(block)
+    if any(not driver.mute and _touches_face(driver.data_path) for driver in data.drivers):
+        return True
+    curves = [curve for curve in _curves(block) if actions.plays(curve) and _touches_face(curve.data_path)]
+    return any(
+        _face_column(curve) is None or (curve.group is not None and curve.group.mute) for curve in curves
     )
 
 
