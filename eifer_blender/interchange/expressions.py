@@ -16,7 +16,7 @@ from ..heads.head import ParametricHead
 from ..mapping import rates
 from ..spaces import ARKIT_NAMES, DEFAULT_SPACE, ExpressionSpace
 from .clip import RATES, ExpressionClip
-from .clock import Clock, read_times, seconds
+from .clock import Clock, counted, read_times, seconds
 from .live_link import ANGLES, read_timecodes
 from .table import Table
 
@@ -190,7 +190,9 @@ def _bridged(values: np.ndarray, titles: Sequence[str], where: str) -> tuple[np.
             f"'{where}' has no number in {lost.sum()} of {len(lost)} rows, first in row {row + 1} for "
             f"'{title[:40]}'; export it again."
         )
-    return rates.bridged(values, usable), (f"{lost.sum()} rows without a value in some column were bridged.",)
+    return rates.bridged(values, usable), (
+        f"Bridged {counted(int(lost.sum()), 'row')} without a value in some column.",
+    )
 
 
 def _plausible(values: np.ndarray, layout: _Layout, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -242,7 +244,11 @@ def _counted(table: Table, folded: dict[str, int]) -> Clock:
         rate = float(np.nanmedian(above / below)) if len(above) else np.nan
     if not RATES[0] <= rate <= RATES[1]:
         return Clock(None)
-    return read_times(frame / rate)
+    steps = np.diff(frame[np.isfinite(frame)])
+    usual = np.median(steps[steps > 0]) if (steps > 0).any() else 1.0
+    # Rows may be every other frame; but where some lie between, all frames are meant.
+    even = np.all(steps % usual == 0)
+    return read_times(frame / rate, None if even else 1 / rate)
 
 
 def _float(cell: str) -> float:

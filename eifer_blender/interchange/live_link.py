@@ -33,6 +33,7 @@ HEADER = ("Timecode", "BlendShapeCount", *SHAPES, *ANGLES)
 _TIMECODE = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})[:;](\d{1,3})(?:\.(\d{1,6}))?")
 _BASES = (24, 25, 30, 48, 50, 60, 90, 96, 100, 120, 240)
 _HALF_DAY, _DAY = 43_200, 86_400
+_CLEARLY = 0.01  # of a step: rounding to thousandths decides nothing
 
 
 def read_timecodes(cells: list[str]) -> np.ndarray | None:
@@ -66,7 +67,7 @@ def read_timecodes(cells: list[str]) -> np.ndarray | None:
         for part in (fraction, 0.0):
             times = second + (frame + part) / base
             uneven = _unevenness(times[known])
-            if uneven < best * 0.999:
+            if uneven < best - _CLEARLY:
                 best, chosen = uneven, times
     return chosen
 

@@ -337,7 +337,8 @@ def _scales(
             unusable.append(i)
             continue
         gains[i] = (high - low) / (digital_high - digital_low)
-        zeros[i] = low - digital_low * gains[i]
+        # Exactly 0 where both ranges lie evenly about 0, so that rest stays rest.
+        zeros[i] = (low * digital_high - high * digital_low) / (digital_high - digital_low)
         if not max(abs(gains[i]) * 2**23, abs(zeros[i])) <= LARGEST:
             unusable.append(i)
     return tuple(gains), tuple(zeros), tuple(unusable)
