@@ -121,7 +121,10 @@ def write_activity_edf(
     end = Annotation(len(values) / fps, 0.0, "End of the animation")
     gaps = _gaps(values[:, known], [f"EMG {_short(k)}" for k in known], fps)
     recording = Recording((Stream(tuple(channels), samples, fps),), (told, *annotations, *gaps, end))
-    return write_edf(path, recording, overwrite=replace)
+    try:
+        return write_edf(path, recording, overwrite=replace)
+    except OSError as error:
+        raise EiferError(f"'{path.name}' cannot be written: {error.strerror or error}.") from None
 
 
 def write_file(path: Path | str, data: bytes, *, replace: bool) -> Path:
