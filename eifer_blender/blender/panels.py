@@ -504,7 +504,8 @@ class EIFER_PT_calibration(SidebarPanel, bpy.types.Panel):
         head = context.scene.eifer.head
         take = takes.selected(head)
         stamp = takes.read_stamp(take) if take else {}
-        if stamp and stamp.get("calibration", "") != calibrations.mark_of(head):
+        recorded = stamp and not takes.is_from_expressions(stamp)
+        if recorded and stamp.get("calibration", "") != calibrations.mark_of(head):
             text = "without this calibration" if stored.use else "with a calibration"
             wrapped(layout, context, f"The take '{take.name}' was made {text}.", "INFO")
             layout.operator("eifer.remap_take", icon="MOD_DATA_TRANSFER")

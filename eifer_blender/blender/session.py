@@ -23,7 +23,7 @@ from ..pipeline import ChannelChoice, Progress, TakeData, TakeSettings
 from ..recordings import marks
 from ..recordings.types import Kind, Recording
 from ..signals.montage import spatial_map
-from . import calibrations, head_object, segments, sources, takes
+from . import actions, calibrations, estimates, head_object, segments, sources, takes
 from .properties import NO_MUSCLE
 from .sources import OpenOptions
 
@@ -414,14 +414,29 @@ def make_paths_relative(blend: str = "", *_args: object) -> None:
                 action[takes.STAMP] = json.dumps(stamp, sort_keys=True)
 
 
+@persistent
+def complete_overrides(*_args: object) -> None:
+    """After loading: of properties that a library override added, Blender saves the keys alone."""
+    for head in bpy.data.objects:
+        if head.override_library is None or not head_object.is_head(head):
+            continue
+        channels = actions.assigned(head)
+        if channels is not None and not set(takes.EMG_CURVES).isdisjoint(actions.curve_map(channels)):
+            takes.ensure_activity_properties(head)
+        estimates.fit_properties(head)
+        head.update_tag(refresh={"TIME"})
+
+
 def register() -> None:
-    """Add the handler."""
+    """Add the handlers."""
     bpy.app.handlers.save_pre.append(make_paths_relative)
+    bpy.app.handlers.load_post.append(complete_overrides)
 
 
 def unregister() -> None:
-    """Take the handler away and drop the caches."""
+    """Take the handlers away and drop the caches."""
     bpy.app.handlers.save_pre.remove(make_paths_relative)
+    bpy.app.handlers.load_post.remove(complete_overrides)
     sources.drop()
     calibrations.drop()
     _model_version.cache_clear()
