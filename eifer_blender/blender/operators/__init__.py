@@ -6,6 +6,7 @@ from . import (
     calibration,
     estimate,
     head,
+    heat_map,
     interchange,
     marks,
     recording,
@@ -24,4 +25,5 @@ CLASSES = (
     *estimate.CLASSES,
     *interchange.CLASSES,
     *asymmetry.CLASSES,
+    *heat_map.CLASSES,
 )
