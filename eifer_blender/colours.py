@@ -12,7 +12,7 @@ STEPS = 256
 
 # Oklab lightness, chroma and hue (degrees) of points on the curves.
 _HEAT_POINTS = (
-    (0.935, 0.030, 85.0),
+    (0.905, 0.045, 78.0),
     (0.845, 0.105, 72.0),
     (0.735, 0.165, 50.0),
     (0.615, 0.200, 28.0),

@@ -17,6 +17,7 @@ class Muscle(NamedTuple):
 
     name: str  # lower snake case, as used in properties, files and models
     label: str  # what a person reads
+    short: str  # where there is little room
     german: str  # short name of the Jena group
     fridlund: int  # label of the right-hand Fridlund electrode; the left one is one higher
     action_units: tuple[int, ...]  # FACS
@@ -28,21 +29,41 @@ class Muscle(NamedTuple):
 # The two microvolt columns are working defaults, not a measured table (none could be had): rest
 # 1-5 uV, maximal 100-300 uV, masseter more; lower-face muscles give larger signals than the brow.
 MUSCLES: tuple[Muscle, ...] = (
-    Muscle("corrugator_supercilii", "Corrugator supercilii", "Corr", 5, (4,), (22, 52), 2.0, 110.0),
-    Muscle("depressor_anguli_oris", "Depressor anguli oris", "DAO", 13, (15,), (26, -69), 2.5, 160.0),
+    Muscle("corrugator_supercilii", "Corrugator supercilii", "Corr", "Corr", 5, (4,), (22, 52), 2.0, 110.0),
+    Muscle("depressor_anguli_oris", "Depressor anguli oris", "DAO", "DAO", 13, (15,), (26, -69), 2.5, 160.0),
     Muscle(
-        "depressor_supercilii", "Depressor supercilii / procerus", "Deprsup", 7, (4, 9), (9, 49), 2.0, 100.0
+        "depressor_supercilii",
+        "Depressor supercilii / procerus",
+        "DSP",
+        "Deprsup",
+        7,
+        (4, 9),
+        (9, 49),
+        2.0,
+        100.0,
     ),
-    Muscle("lateral_frontalis", "Frontalis, lateral", "lat Front", 3, (2,), (32, 60), 2.0, 100.0),
+    Muscle("lateral_frontalis", "Frontalis, lateral", "latF", "lat Front", 3, (2,), (32, 60), 2.0, 100.0),
     Muscle(
-        "levator_labii_superioris", "Levator labii superioris", "Llsup", 9, (9, 10), (28, -12), 2.0, 120.0
+        "levator_labii_superioris",
+        "Levator labii superioris",
+        "LLS",
+        "Llsup",
+        9,
+        (9, 10),
+        (28, -12),
+        2.0,
+        120.0,
     ),
-    Muscle("masseter", "Masseter", "Mass", 21, (), (70, -50), 2.5, 300.0),
-    Muscle("medial_frontalis", "Frontalis, medial", "med Front", 1, (1,), (10, 65), 2.0, 100.0),
-    Muscle("mentalis", "Mentalis", "Ment", 15, (17,), (6, -65), 3.0, 220.0),
-    Muscle("orbicularis_oculi", "Orbicularis oculi", "OrbOc", 17, (6, 7, 43, 45), (42, 10), 2.0, 130.0),
-    Muscle("orbicularis_oris", "Orbicularis oris", "OrbOr", 11, (18, 22, 23, 24), (21, -52), 2.5, 220.0),
-    Muscle("zygomaticus", "Zygomaticus major", "Zyg", 19, (12,), (53, -23), 2.0, 180.0),
+    Muscle("masseter", "Masseter", "Mass", "Mass", 21, (), (70, -50), 2.5, 300.0),
+    Muscle("medial_frontalis", "Frontalis, medial", "medF", "med Front", 1, (1,), (10, 65), 2.0, 100.0),
+    Muscle("mentalis", "Mentalis", "Ment", "Ment", 15, (17,), (6, -65), 3.0, 220.0),
+    Muscle(
+        "orbicularis_oculi", "Orbicularis oculi", "OOc", "OrbOc", 17, (6, 7, 43, 45), (42, 10), 2.0, 130.0
+    ),
+    Muscle(
+        "orbicularis_oris", "Orbicularis oris", "OOr", "OrbOr", 11, (18, 22, 23, 24), (21, -52), 2.5, 220.0
+    ),
+    Muscle("zygomaticus", "Zygomaticus major", "Zyg", "Zyg", 19, (12,), (53, -23), 2.0, 180.0),
 )
 
 SIDES = ("l", "r")
