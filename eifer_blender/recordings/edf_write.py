@@ -113,10 +113,13 @@ def _header(
     edf = edfio.Edf(signals, annotations=(), data_record_duration=float(seconds))
     count = len(signals) + 1  # the last one holds the annotations
     header = bytearray(edf.to_bytes()[: 256 * (count + 1)])
-    for at in range(256 + 104 * count, 256 + 112 * count - 8, 8):  # edfio may round a minimum outwards
-        highest = bytes(header[at + 8 * count : at + 8 * count + 8]).strip()
-        if len(highest) < 8:
-            header[at : at + 8] = (b"-" + highest).ljust(8)
+    # edfio rounds either end outwards; alike, they keep 0 exactly 0.
+    for k, bound in enumerate(np.concatenate(bounds).tolist()):
+        text = f"{bound:.4g}"
+        if len(text) < 8 and "e" not in text:
+            lowest = 256 + 104 * count + 8 * k
+            header[lowest : lowest + 8] = f"-{text}".encode().ljust(8)
+            header[lowest + 8 * count : lowest + 8 * count + 8] = text.encode().ljust(8)
     header[236:244] = str(records).encode().ljust(8)
     at = 256 + 216 * count + 8 * (count - 1)
     header[at : at + 8] = str(text_bytes // 2).encode().ljust(8)
