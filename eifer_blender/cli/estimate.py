@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import EiferError
-from ..estimation import Estimate
+
+if TYPE_CHECKING:
+    from ..estimation import Estimate
 
 _TABLES = (".csv", ".csv.gz")
 
