@@ -385,6 +385,7 @@ def test_an_error_leaves_frame_and_sliders_as_they_were(scene, head, unkeyed):
 @pytest.mark.parametrize("change", [plain, driven_arkit_key])
 def test_a_live_preview_is_not_what_is_read_and_goes_on(scene, head, recording, change):
     animate(head)
+    key(head, "exp003", (1, 0.0), (45, 1.0))
     change(head)
     expected, _ = shown(scene, head, FRAMES)
     scene.frame_set(150)
@@ -395,7 +396,7 @@ def test_a_live_preview_is_not_what_is_read_and_goes_on(scene, head, recording, 
     assert preview.is_shown(head)
     np.testing.assert_allclose(head_object.expression_of(head), face, atol=1e-6)
     scene.eifer.activity.extent = "ACTION"
-    assert performance.frames_of(scene, head)[[0, -1]].tolist() == [1, 40]
+    assert performance.frames_of(scene, head)[[0, -1]].tolist() == [1, 45]
     bpy.ops.eifer.preview()
     assert not curve_of(head, "exp000").mute
 
