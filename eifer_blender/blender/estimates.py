@@ -99,6 +99,7 @@ def write(head: bpy.types.Object, estimate: Estimate, start_frame: int, stamp: d
     fit_properties(head)
     _drop_unknown(head)
     _show(head, channels, bpy.context.scene)
+    recolour(head)
 
 
 def _keep_unused_action(head: bpy.types.Object) -> None:
@@ -164,6 +165,7 @@ def clear(head: bpy.types.Object) -> None:
         if _is_made_for_it(channels) and channels.action.users <= 1:
             bpy.data.actions.remove(channels.action)
     _drop_unknown(head)
+    recolour(head)
 
 
 def has_estimate(channels: Channels) -> bool:
@@ -210,6 +212,14 @@ def set_properties(head: bpy.types.Object, estimate: Estimate, row: int = 0) -> 
             elif name in head and _curve(name) not in keyed:
                 del head[name]
     head.update_tag()
+    recolour(head)
+
+
+def recolour(head: bpy.types.Object) -> None:
+    """Let the head's heat map, if it wears one, show the channels that there are now."""
+    from . import heat_map  # which reads estimates
+
+    heat_map.update(head)
 
 
 def fit_properties(head: bpy.types.Object) -> None:

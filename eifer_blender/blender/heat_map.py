@@ -99,7 +99,8 @@ def update(head: bpy.types.Object) -> None:
     Where nothing of the chosen kind is left, the whole map is unknown.
     """
     if not is_shown(head):
-        head.eifer.heat["show"] = False
+        if head.eifer.heat.show:  # somebody took the modifier away
+            hide(head)
         return
     try:
         show(head)
@@ -117,7 +118,8 @@ def update(head: bpy.types.Object) -> None:
 
 def shown_channels(head: bpy.types.Object) -> np.ndarray:
     """bool [22]: channels whose activity of the chosen kind the head has."""
-    estimated = np.array([estimates.property_name(name) in head for name in muscles.CHANNELS])
+    told = estimates.told(head)
+    estimated = np.array([name in told for name in muscles.CHANNELS])
     source = head.eifer.heat.source
     if source == props.EST:
         return estimated

@@ -146,6 +146,7 @@ def activate(head: bpy.types.Object, take: bpy.types.PropertyGroup) -> None:
     ensure_activity_properties(head)
     estimates.fit_properties(head)
     estimates.forget_findings(head)
+    estimates.recolour(head)
 
 
 def protect(channels: Channels | None) -> None:
@@ -223,6 +224,7 @@ def remove(head: bpy.types.Object, index: int) -> None:
     if playing:
         rest_pose(head)
         estimates.forget_findings(head)
+        estimates.recolour(head)
 
 
 def _other_heads(head: bpy.types.Object) -> list[bpy.types.Object]:
