@@ -116,6 +116,12 @@ def without_keys(head):
     curve.modifiers.new("GENERATOR").coefficients = (0.1, 0.02)
 
 
+def emptied(head):
+    """A curve without keys and modifiers leaves the slider alone."""
+    curve_of(head, "exp007").keyframe_points.clear()
+    keys_of(head).key_blocks["exp007"].value = 0.4
+
+
 def muted_curve(head):
     curve_of(head, "exp000").mute = True
     keys_of(head).key_blocks["exp000"].value = 0.7
@@ -173,6 +179,7 @@ def jaw_quaternion_of_any_length(head):
         extrapolated,
         modified,
         without_keys,
+        emptied,
         muted_curve,
         muted_key,
         beyond_the_slider,
