@@ -306,6 +306,15 @@ def test_resampling_keeps_length_limits_and_rest():
         resample(ExpressionClip(ARKIT_52, values, None), 24)
 
 
+def test_a_long_clip_at_nearly_the_same_rate_stays_in_step():
+    values = np.zeros((6000, 52), np.float32)
+    values[5000] = 1.0  # at 166.8 s
+    other = resample(ExpressionClip(ARKIT_52, values, 30000 / 1001), 30.0)
+    assert abs(int(other.values[:, 0].argmax()) - 5005) <= 1
+    short = ExpressionClip(ARKIT_52, values[:100], 30000 / 1001)
+    assert resample(short, 30.0).values is short.values
+
+
 # --- to the head ------------------------------------------------------------------------------------
 
 

@@ -253,8 +253,10 @@ class EIFER_OT_estimate_from_file(BakeOperator, bpy.types.Operator):
         return self._key(context)
 
     def _key(self, context: bpy.types.Context) -> set[str]:
+        said = self._take.notes if self._take else ()  # with the bake
         for note in estimating.finish_file(context.scene, self._made):
-            self.report({"INFO"}, note)
+            if note not in said:
+                self.report({"INFO"}, note)
         redraw(context)
         return {"FINISHED"}
 
