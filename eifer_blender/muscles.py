@@ -76,6 +76,24 @@ CHANNEL_COUNT = len(CHANNELS)
 MUSCLE_OF_CHANNEL: np.ndarray = np.repeat(np.arange(len(MUSCLES)), len(SIDES))
 """int [22]: index into MUSCLES of every channel."""
 
+TOP_TO_BOTTOM: tuple[int, ...] = tuple(
+    [m.name for m in MUSCLES].index(name)
+    for name in (
+        "medial_frontalis",
+        "lateral_frontalis",
+        "corrugator_supercilii",
+        "depressor_supercilii",
+        "orbicularis_oculi",
+        "levator_labii_superioris",
+        "zygomaticus",
+        "orbicularis_oris",
+        "depressor_anguli_oris",
+        "mentalis",
+        "masseter",
+    )
+)
+"""Indices into MUSCLES from the forehead to the jaw, for pictures."""
+
 OTHER_SIDE: np.ndarray = np.arange(CHANNEL_COUNT) ^ 1
 """int [22]: the channel of the same muscle on the other side."""
 

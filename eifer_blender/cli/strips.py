@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..muscles import CHANNEL_COUNT, MUSCLES
+from ..muscles import CHANNEL_COUNT, MUSCLES, TOP_TO_BOTTOM
 from ..recordings.types import Annotation
 
 if TYPE_CHECKING:
@@ -28,21 +28,6 @@ PLAYHEAD: Colour = (245, 245, 245)
 
 _SCALE = 3  # drawn this much larger, then reduced: smooth edges
 _FUTURE = 0.38  # how much of the colour remains to the right of the playhead
-
-# From the forehead down, as the face is read.
-_ROWS = (
-    "medial_frontalis",
-    "lateral_frontalis",
-    "corrugator_supercilii",
-    "depressor_supercilii",
-    "orbicularis_oculi",
-    "levator_labii_superioris",
-    "zygomaticus",
-    "orbicularis_oris",
-    "depressor_anguli_oris",
-    "mentalis",
-    "masseter",
-)
 
 
 @dataclass(frozen=True)
@@ -95,7 +80,7 @@ def prepare_strips(
     layout = _Layout((width, height), 0.275 * width, 0.965 * width, 0.152 * height, 0.0695 * height, duration)
     future = _draw_take(activation, present, fps, tuple(annotations), layout, _FUTURE).resize(size, 1)
     past = _draw_take(activation, present, fps, tuple(annotations), layout, 1.0).resize(size, 1)
-    plot = (layout.left, layout.top, layout.right, layout.base(len(_ROWS) - 1) + layout.row / 2)
+    plot = (layout.left, layout.top, layout.right, layout.base(len(TOP_TO_BOTTOM) - 1) + layout.row / 2)
     return Strips(
         past,
         future,
@@ -165,14 +150,12 @@ def _draw_take(
 
     picture = Image.new("RGB", layout.size, BACKGROUND)
     draw = ImageDraw.Draw(picture)
-    bottom = layout.base(len(_ROWS) - 1) + layout.row / 2
+    bottom = layout.base(len(TOP_TO_BOTTOM) - 1) + layout.row / 2
     _draw_annotations(draw, annotations, layout, bottom)
     _draw_time(draw, layout, bottom)
-    order = {m.name: i for i, m in enumerate(MUSCLES)}
     seconds = np.arange(len(activation)) / fps
     small = font(layout.row * 0.27)
-    for row, name in enumerate(_ROWS):
-        muscle = order[name]
+    for row, muscle in enumerate(TOP_TO_BOTTOM):
         base = layout.base(row)
         label = MUSCLES[muscle].label.split(" / ")[0]
         draw.text((layout.left - layout.row * 0.35, base), label, TEXT, small, anchor="rm")
@@ -256,15 +239,14 @@ def _draw_legend(draw: ImageDraw, layout: _Layout, bottom: float) -> None:
 def _draw_dots(draw: ImageDraw, strips: Strips, frame: float, at: float) -> None:
     """Where the playhead meets each trace."""
     _, top, _, bottom = strips.plot
-    row = (bottom - top) / len(_ROWS)
+    row = (bottom - top) / len(TOP_TO_BOTTOM)
     index = min(max(round(frame), 0), len(strips.values) - 1)
-    names = [m.name for m in MUSCLES]
     for channel in range(CHANNEL_COUNT):
         value = strips.values[index, channel]
         if value < 0.03:
             continue
         sign, colour = ((-1, LEFT), (1, RIGHT))[channel % 2]
-        y = (top + row * (_ROWS.index(names[channel // 2]) + 0.5 + sign * value * 0.46)) * _SCALE
+        y = (top + row * (TOP_TO_BOTTOM.index(channel // 2) + 0.5 + sign * value * 0.46)) * _SCALE
         radius = 2.6 * _SCALE
         draw.ellipse((at - radius, y - radius, at + radius, y + radius), fill=_mix(colour, 0.75, PLAYHEAD))
 

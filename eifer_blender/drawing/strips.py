@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..agreement import BAND
-from ..muscles import CHANNELS, MUSCLES, SIDES
+from ..muscles import CHANNELS, MUSCLES, SIDES, TOP_TO_BOTTOM
 from .shapes import Area, Box, Drawing, Line, Text
 from .theme import Theme
 
@@ -61,14 +61,14 @@ class _Frame(NamedTuple):
 
 
 def chosen_muscles(data: StripData, only_active: bool = False) -> tuple[int, ...]:
-    """Rows of `muscles.MUSCLES` that get a strip."""
+    """Rows of `muscles.MUSCLES` that get a strip, from the forehead to the jaw."""
     if not only_active:
-        return tuple(range(len(MUSCLES)))
+        return TOP_TO_BOTTOM
     given = [table for table in (data.measured, data.estimated) if table is not None and len(table)]
     if not given:
         return ()
     largest = np.max([np.nan_to_num(table).max(0) for table in given], axis=0)
-    return tuple(k for k in range(len(MUSCLES)) if largest[2 * k : 2 * k + 2].max() >= ACTIVE)
+    return tuple(k for k in TOP_TO_BOTTOM if largest[2 * k : 2 * k + 2].max() >= ACTIVE)
 
 
 def layout(
@@ -140,7 +140,7 @@ def _head(data: StripData, frame: _Frame, theme: Theme, scale: float) -> list:
         items.append(Box(x, y - 8 * scale, 14 * scale, 9 * scale, theme.band))
         items.append(Line(np.array([[x, middle], [x + 14 * scale, middle]]), theme.estimated, 1.6 * scale))
         items.append(Text(x + 19 * scale, y, "Estimated, 80 % band", _TEXT * scale, theme.text))
-    items.append(Text(frame.right, y, "up: left   down: right", _SMALL * scale, theme.dim, "right"))
+    items.append(Text(frame.right, y, "up: left, down: right", _SMALL * scale, theme.dim, "right"))
     return items
 
 
@@ -158,7 +158,9 @@ def _strip(data: StripData, muscle: int, frame: _Frame, row: int, theme: Theme, 
         items += _side(data, 2 * muscle + side, frame, middle, -reach if side == 0 else reach, theme, scale)
     note = _note(data, muscle)
     if note:
-        items.append(Text(frame.left + 6 * scale, middle - 3 * scale, note, _SMALL * scale, theme.dim))
+        width = (10 + 0.53 * _SMALL * len(note)) * scale  # about what the letters take
+        items.append(Box(frame.left + 2 * scale, middle - 7 * scale, width, 14 * scale, theme.panel))
+        items.append(Text(frame.left + 6 * scale, middle + 3.5 * scale, note, _SMALL * scale, theme.dim))
     return items
 
 
