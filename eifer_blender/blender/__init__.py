@@ -9,12 +9,13 @@ def register() -> None:
 
     import bpy
 
-    from . import operators, panels, preview, properties, session
+    from . import activity_panels, operators, overlay, panels, preview, properties, session
 
     properties.register()
-    for cls in (*operators.CLASSES, *panels.CLASSES):
+    for cls in (*operators.CLASSES, *panels.CLASSES, *activity_panels.CLASSES):
         bpy.utils.register_class(cls)
     preview.register()
+    overlay.register()
     session.register()
     if not bpy.app.binary_path:
         # Blender as a Python module never ends while classes written in Python are registered.
@@ -27,11 +28,12 @@ def unregister() -> None:
 
     import bpy
 
-    from . import operators, panels, preview, properties, session
+    from . import activity_panels, operators, overlay, panels, preview, properties, session
 
     atexit.unregister(unregister)
     session.unregister()
+    overlay.unregister()
     preview.unregister()
-    for cls in reversed((*operators.CLASSES, *panels.CLASSES)):
+    for cls in reversed((*operators.CLASSES, *panels.CLASSES, *activity_panels.CLASSES)):
         bpy.utils.unregister_class(cls)
     properties.unregister()

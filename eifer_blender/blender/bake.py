@@ -20,6 +20,7 @@ from .actions import CurveId, Keys
 
 ACTIVITY_TOLERANCE = 0.005  # reduced activity curves stay within half a percent of full scale
 _FACE_VERTICES = 1500  # an even sample of the skin measures the error of fewer keys
+_DOUBTFUL = ("check", "bad")
 _SAFETY = 0.95  # between the sample and all vertices, and float32 in Blender
 
 
@@ -114,6 +115,7 @@ def bake_steps(
     full = {**stamp, "id": uuid.uuid4().hex, "start_frame": start_frame, "frames": take.frames}
     full |= {"fps": take.fps, "missing": _missing_ranges(take.activation.present), "name": name}
     full |= {"calibration": calibrations.mark(take.calibration), "expected_mm": take.expected_error_mm}
+    full |= _marked_channels(take, stamp)
     full |= {"head_hash": head_object.hash_of(head), "space": head_object.space_of(head)}
     takes.write_stamp(channels.values(), full)
     takes.write_marks(channels.values(), take.marks)
@@ -126,6 +128,17 @@ def bake_steps(
     takes.activate(head, entry)
     count = sum(len(k.indices) for k in keys) if keys else len(columns) * take.frames
     return Baked(entry.name, start_frame, take.frames, len(columns), count, error_mm)
+
+
+def _marked_channels(take: TakeData, stamp: dict) -> dict:
+    """Channels to be shown as doubtful or muted; a take that is mapped again keeps what it says."""
+    if not take.activation.quality:
+        return {}
+    choices = stamp.get("settings", {}).get("choices", ())
+    return {
+        "doubtful": [q.channel for q in take.activation.quality if q.status in _DOUBTFUL],
+        "muted": [choice["muscle"] for choice in choices if choice["muted"] and choice["muscle"]],
+    }
 
 
 def bake_take(head: bpy.types.Object, take: TakeData, **options: object) -> Baked:

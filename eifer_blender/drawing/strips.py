@@ -32,7 +32,8 @@ class StripData(NamedTuple):
     estimated: np.ndarray | None = None  # 0..1, NaN where nothing is told
     sd: np.ndarray | None = None  # of the estimate
     hidden: tuple[str, ...] = ()  # channels that a face does not show
-    doubtful: tuple[str, ...] = ()  # channels whose muscle was guessed from a name or a position
+    muted: tuple[str, ...] = ()  # channels that were recorded and left out
+    doubtful: tuple[str, ...] = ()  # channels whose quality or name leaves doubts
 
     @property
     def frames(self) -> int:
@@ -218,7 +219,8 @@ def _note(data: StripData, muscle: int) -> str:
 
     notes = []
     if data.measured is not None and not known(data.measured).all():
-        notes.append(_which(~known(data.measured)) + "not recorded")
+        muted = any(name in data.muted for name in names)
+        notes.append(_which(~known(data.measured)) + ("muted" if muted else "not recorded"))
     if data.estimated is not None:
         hidden = np.array([name in data.hidden for name in names])
         if hidden.any():
