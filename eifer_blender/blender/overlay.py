@@ -253,11 +253,12 @@ def draw(made: Drawing, origin: tuple[float, float]) -> None:
     """Draw shapes into the region; origin is the drawing's upper left corner in the region's pixels."""
     import gpu
 
-    gpu.state.blend_set("ALPHA")
     for item in made.items:
         if isinstance(item, Text):
             _draw_text(item, origin)
-        elif isinstance(item, Line):
+            continue
+        gpu.state.blend_set("ALPHA")  # texts switch it off
+        if isinstance(item, Line):
             _draw_line(item, origin)
         else:
             _draw_filled(item, origin)

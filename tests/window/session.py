@@ -220,6 +220,7 @@ def session() -> Steps:
     yield from bake()
     yield from calibrate()
     yield from play()
+    yield from activity()
     yield from trials()
     yield from disable()
 
@@ -336,6 +337,32 @@ def play() -> Steps:
     for frame in strongest_frames(PICTURES):
         bpy.context.scene.frame_set(frame)
         yield from screenshot(f"7_frame_{frame:03d}")
+
+
+def activity() -> Steps:
+    """Estimate the muscles from the face, colour it, see the strips, compare with the recording."""
+    scene = bpy.context.scene
+    yield from scroll(DOWN)
+    yield from open_panel_below("eifer.load_reference")
+    yield from scroll(DOWN)
+    yield from click("eifer.estimate_activity", across=0.3)
+    yield from wait_for(lambda: "est_zygomaticus_l" in head(), "the activity is estimated")
+    yield from click("eifer.heat_map", across=0.3)
+    yield from wait_for(lambda: head().eifer.heat.show, "the face wears the heat map")
+    scene.eifer.activity.strips = True
+    bpy.ops.eifer.compare_activity()
+    bpy.ops.eifer.measure_asymmetry()
+    for frame in strongest_frames(2):
+        scene.frame_set(frame)
+        yield from screenshot(f"8_activity_{frame:03d}")
+    viewport().spaces.active.shading.type = "MATERIAL"
+    yield 3.0
+    yield from screenshot("8_activity_material")
+    viewport().spaces.active.shading.type = "SOLID"
+    yield from click("eifer.heat_map", across=0.3)
+    yield from wait_for(lambda: not head().eifer.heat.show, "the heat map is gone")
+    scene.eifer.activity.strips = False
+    yield from scroll(UP)
 
 
 def trials() -> Steps:
