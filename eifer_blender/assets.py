@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 from .errors import EiferError
@@ -26,3 +27,12 @@ def model_file(name: str) -> Path:
     if not path.is_file():
         raise EiferError(f"The file '{name}' is missing from 'models'; install the extension again.")
     return path
+
+
+def version() -> str:
+    """Version of the extension, as its manifest says; empty if there is none."""
+    for folder in (_PACKAGE, _PACKAGE.parent):
+        path = folder / "blender_manifest.toml"
+        if path.is_file():
+            return str(tomllib.loads(path.read_text(encoding="utf-8")).get("version", ""))
+    return ""

@@ -257,8 +257,8 @@ class EIFER_PT_hand_on(_NeedsHead, bpy.types.Panel):
         column.operator("eifer.export_activity", icon="EXPORT")
         column.operator("eifer.export_expressions", icon="EXPORT")
         column = self.layout.column(align=True)
-        column.scale_y = 1.2
-        column.operator("eifer.save_report", icon="FILE_TEXT")
+        column.operator("eifer.save_face_map", icon="IMAGE_DATA")
+        column.operator("eifer.save_report", icon="TEXT")
 
 
 CLASSES = (

@@ -116,11 +116,11 @@ def update(head: bpy.types.Object) -> None:
         head.data.update_tag()
 
 
-def shown_channels(head: bpy.types.Object) -> np.ndarray:
-    """bool [22]: channels whose activity of the chosen kind the head has."""
+def shown_channels(head: bpy.types.Object, source: str = "") -> np.ndarray:
+    """bool [22]: channels whose activity of a kind, by default the chosen one, the head has."""
     told = estimates.told(head)
     estimated = np.array([name in told for name in muscles.CHANNELS])
-    source = head.eifer.heat.source
+    source = source or head.eifer.heat.source
     if source == props.EST:
         return estimated
     channels = actions.assigned(head)

@@ -358,7 +358,7 @@ def _played(head: bpy.types.Object, scene: bpy.types.Scene, frames: np.ndarray) 
     shown = _Shown(
         np.zeros((len(frames), len(_FACE_KEYS)), np.float32), np.zeros((len(frames), 4), np.float32)
     )
-    frame, sliders = (scene.frame_current, scene.frame_subframe), _Sliders(head)
+    frame, sliders = (scene.frame_current, scene.frame_subframe), Sliders(head)
     try:
         for row, time in enumerate((frames * remapped).tolist()):
             scene.frame_set(int(np.floor(time)), subframe=time - np.floor(time))
@@ -396,7 +396,7 @@ def _jaw_turn(rig: bpy.types.Object) -> list[float]:
     return list((rest.inverted_safe() @ now).to_quaternion())
 
 
-class _Sliders:
+class Sliders:
     """Key values and the jaw of a head, as far as nobody has keyed them yet."""
 
     def __init__(self, head: bpy.types.Object) -> None:

@@ -50,7 +50,7 @@ def pieces(rows: np.ndarray) -> list[np.ndarray]:
 
 
 def _path(points: np.ndarray) -> str:
-    text = " ".join(f"{x:.2f},{y:.2f}" for x, y in points.tolist())
+    text = " ".join(f"{x:.1f},{y:.1f}" for x, y in points.tolist())
     return f"M{text}"
 
 

@@ -11,6 +11,7 @@ from . import (
     marks,
     recording,
     reference,
+    report,
     takes,
 )
 
@@ -26,4 +27,5 @@ CLASSES = (
     *interchange.CLASSES,
     *asymmetry.CLASSES,
     *heat_map.CLASSES,
+    *report.CLASSES,
 )
