@@ -54,6 +54,8 @@ def read_times(times: np.ndarray | None, tick: float | None = None) -> Clock:
     t = times[rising]
     steps = np.diff(t)
     usual = _usual(steps) if tick is None else tick
+    if usual * RATES[1] < 0.5:
+        return Clock(None, notes=("The times of the rows lie too close together and were ignored.",))
     counts = _counts(steps, usual)
     if steps.max() > _LONGEST_GAP or counts.sum() >= MOST_FRAMES:
         fps = _tidy(1.0 / usual)
@@ -80,7 +82,7 @@ def _placed(t: np.ndarray, fps: float, counts: np.ndarray, rising: np.ndarray, r
 
 def _usual(steps: np.ndarray) -> float:
     """Seconds from row to row: the mean of the steps next to the median, which times may round."""
-    median = np.median(steps)
+    median = np.sort(steps)[len(steps) // 2]
     return float(steps[np.abs(steps - median) <= _ALIKE * median].mean())
 
 

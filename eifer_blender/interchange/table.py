@@ -37,6 +37,12 @@ class Table:
         self.names = [name.strip() for name in self._header(self._lines())]
         if len(self.names) > _MOST_COLUMNS:
             raise EiferError(f"'{path.name}' has {len(self.names)} columns; is it one animation?")
+        lines = max(self.data.count(b"\n"), self.data.count(b"\r")) + 1
+        if self.data.count(self.delimiter.encode()) > lines * len(self.names):
+            raise EiferError(
+                f"The rows of '{path.name}' have more cells than the {len(self.names)} columns with names; "
+                "export it again."
+            )
         self._mend_decimals()
 
     def numbers(self, columns: Sequence[int]) -> np.ndarray:
