@@ -393,14 +393,14 @@ def _face(
     contraction and one with that of relaxation: a quick rise and a slow fall.
     """
     force = np.where(activity > 0, activity * left, activity)
-    late = _delayed(force, subject.delay_s)
+    late = delayed(force, subject.delay_s)
     slow, fast = subject.relaxation_s, subject.contraction_s
-    moved = _follow(late, fast, slow)[::OVERSAMPLING]
-    lids = _follow(late, fast * protocol.lid_share, slow * protocol.lid_share)[::OVERSAMPLING]
+    moved = follow(late, fast, slow)[::OVERSAMPLING]
+    lids = follow(late, fast * protocol.lid_share, slow * protocol.lid_share)[::OVERSAMPLING]
     return expression_of_activity(moved, subject.face, parts, lids)
 
 
-def _delayed(x: np.ndarray, delay_s: np.ndarray) -> np.ndarray:
+def delayed(x: np.ndarray, delay_s: np.ndarray) -> np.ndarray:
     """x [bins, sources] later by `delay_s` [sources], by linear interpolation, the first value before it."""
     shift = delay_s * FINE_RATE
     whole = np.floor(shift).astype(int)
@@ -412,7 +412,7 @@ def _delayed(x: np.ndarray, delay_s: np.ndarray) -> np.ndarray:
     return near * (1 - share) + far * share
 
 
-def _follow(x: np.ndarray, rise_s: float, fall_s: float) -> np.ndarray:
+def follow(x: np.ndarray, rise_s: float, fall_s: float) -> np.ndarray:
     """float32 [bins, sources]: further from zero of the quick and the slow response."""
     quick, slow = _second_order(x, rise_s), _second_order(x, fall_s)
     return np.where(np.abs(quick) > np.abs(slow), quick, slow).astype(np.float32)

@@ -76,7 +76,7 @@ _TABLES = {
         "second domain",
         "round trips",
     ),
-    EXP2EMG: ("goals", "activity", "muscles", "round trips"),
+    EXP2EMG: ("goals", "activity", "muscles", "round trips", "keyed shapes"),
 }
 
 

@@ -188,6 +188,13 @@ def _difference(graph: _Graph, base: str, change: str, name: str) -> tuple[str, 
 def _variance(graph: _Graph, trainer: Trainer, differences: str, suffix: str) -> str:
     """exp(2 s) of the limited logarithm s of the standard deviations."""
     layer, (low, high) = trainer.network.log_sd, trainer.network.shape.log_sd
+    if (own := trainer.network.sd_hidden) is not None:
+        seen = graph.add(
+            "MatMul", (differences, graph.weight("w_sd_own", _array(own.weight).T)), f"sd_seen{suffix}"
+        )
+        bias = graph.weight("b_sd_own", _array(own.bias)[None])
+        shifted = graph.add("Add", (seen, bias), f"sd_own{suffix}")
+        differences = graph.add("Relu", (shifted,), f"sd_active{suffix}")
     product = graph.add(
         "MatMul", (differences, graph.weight("w_sd", _array(layer.weight).T)), f"sd_product{suffix}"
     )

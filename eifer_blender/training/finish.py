@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ..agreement import BAND, spearman
+from . import losses
 from .fit import Trainer
 from .material import Material
 
@@ -15,7 +16,32 @@ _ROWS = 4096
 _STILL = 1e-3  # a face or muscle so close to zero says nothing about a band
 _SCALES = (0.25, 4.0)  # a band is corrected by so much at most
 _LEAST_FRAMES = 200
+_DEVIATION_STEPS = 2000
+_DEVIATION_RATE = 2e-3
 _FLOORS = (0.0, 0.004, 0.008, 0.012, 0.016, 0.024)
+
+
+def fit_deviations(trainer: Trainer, material: Material, keyed: Material | None) -> None:
+    """Find the layers that tell the standard deviations, where a network has them for itself.
+
+    After the training, because errors of a network that still learns are not those it will make; maximum
+    likelihood, on batches as the training's.
+    """
+    network = trainer.network
+    if network.sd_hidden is None:
+        return
+    weights = [*network.sd_hidden.parameters(), *network.log_sd.parameters()]
+    optimiser = torch.optim.AdamW(weights, lr=_DEVIATION_RATE, weight_decay=1e-4, fused=False)
+    cooling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _DEVIATION_STEPS)
+    for _ in range(_DEVIATION_STEPS):
+        x, present, wanted = trainer.draw(material, keyed)
+        with torch.no_grad():
+            differences = network.differences(x, present)
+            gap = trainer.limited(network.out(differences)) - wanted
+        optimiser.zero_grad(set_to_none=True)
+        losses.likelihood_loss(gap, network.sd_of(differences)).backward()
+        optimiser.step()
+        cooling.step()
 
 
 def fit_bands(trainer: Trainer, validation: Material) -> np.ndarray:

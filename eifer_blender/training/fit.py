@@ -20,7 +20,7 @@ from .log import Log
 from .material import Material
 from .network import Network, Shape, output_limits, window
 
-FORMAT = 1
+FORMAT = 2
 _CHECKPOINT_S = 45.0  # what an interruption costs at most
 _REPORTS = 60  # lines of the log
 _VALIDATION_FRAMES = 20_000
@@ -39,7 +39,9 @@ class Settings:
     before: int = 12  # frames that the network sees before and after its own
     after: int = 12
     hidden: tuple[int, ...] = (256, 256)
+    sd_units: int = 0  # see `network.Shape`
     threads: int = 1  # sums are split among threads: another number gives other last digits
+    keyed: float = 0.0  # share of a batch that is drawn from `keyed` faces, where there are any
     augmentation: augment.Augmentation = field(default_factory=augment.Augmentation)
 
 
@@ -65,7 +67,8 @@ class Trainer:
         count = len(space.names)
         inputs, outputs = (CHANNEL_COUNT, count) if self.forward_way else (count, CHANNEL_COUNT)
         offsets = window(settings.before, settings.after)
-        self.network = Network(Shape(inputs, outputs, offsets, settings.hidden, masked=self.forward_way))
+        shape = Shape(inputs, outputs, offsets, settings.hidden, self.forward_way, settings.sd_units)
+        self.network = Network(shape)
         self.network.to(self.device)
         self.offsets = np.array(offsets)
         self.generator = torch.Generator().manual_seed(settings.seed)
@@ -80,20 +83,20 @@ class Trainer:
 
     # --- steps ------------------------------------------------------------------------------------
 
-    def train_step(self, material: Material) -> float:
-        """One step on a random batch; the loss."""
+    def train_step(self, material: Material, keyed: Material | None = None) -> float:
+        """One step on a random batch of people and, in their share, of keyed faces; the loss."""
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate()
-        rows = torch.randint(len(material), (self.settings.batch,), generator=self.generator).numpy()
-        x, present, wanted = (
-            None if part is None else part.to(self.device) for part in self._batch(material, rows)
-        )
+        x, present, wanted = self.draw(material, keyed)
         values, log_sd = self.network(x, present)
         if self.forward_way:
             loss = losses.face_loss(values - wanted, self.metrics)
         else:
             loss = losses.activity_loss(values, wanted)
-        total = loss + 0.01 * losses.likelihood_loss(self._limited(values).detach() - wanted, log_sd)
+        total = loss
+        if not self.settings.sd_units:  # else they are found afterwards, see `finish.fit_deviations`
+            gap = self.limited(values).detach() - wanted
+            total = loss + 0.01 * losses.likelihood_loss(gap, log_sd)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
@@ -110,6 +113,19 @@ class Trainer:
             * warm
             * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * min(share, 1.0))))
         )
+
+    def draw(self, material: Material, keyed: Material | None = None) -> tuple[Tensor, Tensor | None, Tensor]:
+        """A random batch on the device, see `_batch`; keyed faces are its last rows."""
+        drawn = 0 if keyed is None else round(self.settings.batch * self.settings.keyed)
+        parts = [self._some(material, self.settings.batch - drawn)]
+        if drawn:
+            parts.append(self._some(keyed, drawn))
+        joined = (None if of[0] is None else torch.cat(of) for of in zip(*parts, strict=True))
+        return tuple(None if part is None else part.to(self.device) for part in joined)
+
+    def _some(self, material: Material, count: int) -> tuple[Tensor, Tensor | None, Tensor]:
+        rows = torch.randint(len(material), (count,), generator=self.generator).numpy()
+        return self._batch(material, rows)
 
     def _batch(self, material: Material, rows: np.ndarray) -> tuple[Tensor, Tensor | None, Tensor]:
         """(windows [n, K inputs], present [n, 22] or None, wanted [n, outputs]), augmented."""
@@ -137,7 +153,8 @@ class Trainer:
         activation = activation.clamp(0.0, 1.0) * present[:, None]
         return activation.reshape(count, -1), present.float(), expression
 
-    def _limited(self, values: Tensor) -> Tensor:
+    def limited(self, values: Tensor) -> Tensor:
+        """Activity within 0..1; faces as they are."""
         return values if self.forward_way else values.clamp(0.0, 1.0)
 
     # --- predictions ------------------------------------------------------------------------------
@@ -240,6 +257,7 @@ def fit(
     log: Log,
     checkpoint: Callable[[dict[str, object]], None],
     report: Callable[[str], None] = print,
+    keyed: Material | None = None,
 ) -> None:
     """Train to the last step, with a checkpoint at least every minute and a log of the losses."""
     steps = trainer.settings.steps
@@ -248,7 +266,7 @@ def fit(
     started, saved, begun = time.monotonic(), time.monotonic(), trainer.step
     running, count = 0.0, 0
     while trainer.step < steps:
-        loss = trainer.train_step(train)
+        loss = trainer.train_step(train, keyed)
         if not math.isfinite(loss):
             raise EiferError(
                 "The training diverged; use a lower learning rate, or look for extreme values in the data."

@@ -27,6 +27,7 @@ class Shape:
     offsets: tuple[int, ...]  # frames that it sees, relative to its own
     hidden: tuple[int, ...] = (256, 256)
     masked: bool = False  # a second input says which columns were measured
+    sd_units: int = 0  # of a hidden layer that the deviations have for themselves; 0: none
 
     @property
     def log_sd(self) -> tuple[float, float]:
@@ -56,9 +57,10 @@ class Network(nn.Module):
         self.of_present = nn.Linear(CHANNEL_COUNT if shape.masked else 1, first)
         self.middle = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(shape.hidden))
         self.out = nn.Linear(shape.hidden[-1], shape.outputs, bias=False)
-        self.log_sd = nn.Linear(shape.hidden[-1], shape.outputs)
+        self.log_sd = nn.Linear(shape.sd_units or shape.hidden[-1], shape.outputs)
         nn.init.zeros_(self.log_sd.weight)
         nn.init.constant_(self.log_sd.bias, _FIRST_LOG_SD)
+        self.sd_hidden = nn.Linear(shape.hidden[-1], shape.sd_units) if shape.sd_units else None
 
     def differences(self, x: Tensor, present: Tensor | None = None) -> Tensor:
         """What the last hidden layer gives more than at rest, [n, H]; see `forward`."""
@@ -81,7 +83,10 @@ class Network(nn.Module):
 
     def sd_of(self, differences: Tensor) -> Tensor:
         """Logarithm of the standard deviations; the faces' own training does not feel it."""
-        return self.log_sd(differences.detach()).clamp(*self.shape.log_sd)
+        given = differences.detach()
+        if self.sd_hidden is not None:
+            given = torch.relu(self.sd_hidden(given))
+        return self.log_sd(given).clamp(*self.shape.log_sd)
 
 
 def output_limits(names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from ..heads.head import ParametricHead
 from ..heads.metric import vertex_metric
 from ..simulation.amplitude import Electrodes
 from ..simulation.population import HELD_OUT, make_subject
-from . import activity_tables, assess, face_tables, methods, plan
+from . import activity_tables, assess, face_tables, keyed_tables, methods, plan
 from .methods import CALIBRATED, MEAN, MODEL, PERCEPTRON, RIDGE, Models
 from .robustness import Curves, robustness
 from .second_domain import SecondDomain, second_domain
@@ -51,6 +51,7 @@ def evaluate(head: ParametricHead, models: Models, sizes: plan.Plan, say: Say) -
         *face_tables.face_tables(faces, sizes),
         *activity_tables.activity_tables(activity, models.hidden),
         trips,
+        keyed_tables.keyed_table(head, models),
         curves.table,
         second.table,
         _goals(faces, activity, models.hidden, curves, second),
