@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import EiferError
-from .outputs import save_blend, write_table
+from .outputs import open_blend, save_blend, write_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,9 +146,7 @@ def _open(args: argparse.Namespace) -> object:
         scene = bpy.context.scene
         scene.render.fps = 24
     else:
-        if not args.blend.is_file():
-            raise EiferError(f"There is no file '{args.blend}'; check the path.")
-        bpy.ops.wm.open_mainfile(filepath=str(args.blend.resolve()), use_scripts=False)
+        open_blend(args.blend)
         scene = bpy.context.scene
     if args.fps is not None:
         scene.render.fps = max(1, round(args.fps))

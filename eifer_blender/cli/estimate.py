@@ -101,14 +101,16 @@ def _from_blend(args: argparse.Namespace) -> _Made:
 
     from ..blender import estimating, performance, register
     from .bake import choose_head
+    from .outputs import open_blend
 
     register()
-    bpy.ops.wm.open_mainfile(filepath=str(args.input.resolve()), use_scripts=False)
+    open_blend(args.input)
     scene = bpy.context.scene
     head = choose_head(scene, args.head, add=False)
     activity = scene.eifer.activity
-    activity.include_hidden = args.include_hidden
-    activity.model = "" if args.model is None else str(args.model.resolve())
+    activity.include_hidden |= args.include_hidden
+    if args.model is not None:
+        activity.model = str(args.model.resolve())
     plan = estimating.prepare(scene)
     played = performance.sample(head, scene, plan.sampled)
     found = estimating.compute(plan, played, lambda share, text: None)

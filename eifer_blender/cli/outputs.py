@@ -1,4 +1,4 @@
-"""Writing results: whole or not at all."""
+"""Opening files, and writing results: whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ..errors import EiferError
 
 if TYPE_CHECKING:
     from ..pipeline import TakeData
@@ -34,6 +36,18 @@ def _silent() -> Iterator[None]:
     finally:
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def open_blend(path: Path) -> None:
+    """Open a file without running its scripts. Raises EiferError if it is missing or no Blender file."""
+    import bpy
+
+    if not path.is_file():
+        raise EiferError(f"There is no file '{path}'; check the path.")
+    try:
+        bpy.ops.wm.open_mainfile(filepath=str(path.resolve()), use_scripts=False)
+    except RuntimeError:
+        raise EiferError(f"'{path.name}' is no file that this Blender can open.") from None
 
 
 def save_blend(path: Path) -> None:
