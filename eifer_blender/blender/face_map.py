@@ -73,7 +73,7 @@ def show(scene: bpy.types.Scene) -> bpy.types.Image:
     picture = make(scene)
     height, width = picture.shape[:2]
     image = bpy.data.images.get(IMAGE)
-    if image is None or image.source != "GENERATED":
+    if image is None or image.library is not None:
         image = bpy.data.images.new(IMAGE, width, height, alpha=False)
     if tuple(image.size) != (width, height):
         image.scale(width, height)

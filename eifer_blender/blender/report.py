@@ -124,6 +124,7 @@ def _render(scene: bpy.types.Scene, head: bpy.types.Object, frames: list[int]) -
                 for obj in (rig, head):
                     studio.collection.objects.link(obj)
                 render.setup_portrait(studio, head, engine=render.CYCLES, resolution=_SIZE, samples=_SAMPLES)
+                studio.render.use_persistent_data = True  # the next picture shares most of this one
                 studio.render.fps, studio.render.fps_base = scene.render.fps, scene.render.fps_base
                 for number, frame in enumerate(frames):
                     (path,) = render.render_frames(studio, [frame], Path(folder))

@@ -108,6 +108,18 @@ def _estimate(args: argparse.Namespace) -> int:
     return estimate.run(args)
 
 
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    from . import report
+
+    report.add_arguments(parser)
+
+
+def _report(args: argparse.Namespace) -> int:
+    from . import report
+
+    return report.run(args)
+
+
 def _bench(_args: argparse.Namespace) -> int:
     from . import bench
 
@@ -265,6 +277,8 @@ COMMANDS = (
             _bake_arguments, _bake),
     Command("estimate", "Estimate muscle activity from expressions: a table, or the animation of a .blend.",
             _estimate_arguments, _estimate),
+    Command("report", "Write a page about a take: faces, maps, strips, agreement, left and right.",
+            _report_arguments, _report),
     Command("test", "Run the linter and the tests; see --blender for more than one Blender version.",
             _test_arguments, _test, None),
     Command("build", "Build the extension as installable zips.", _build_arguments, _build),
