@@ -10,6 +10,7 @@ from ..errors import EiferError
 
 if TYPE_CHECKING:
     from ..estimation import Estimate
+    from ..interchange import ExpressionClip
 
 _TABLES = (".csv", ".csv.gz")
 
@@ -18,6 +19,7 @@ class _Made(NamedTuple):
     estimate: Estimate
     source: str  # what it was made from, for people
     notes: tuple[str, ...]
+    clip: ExpressionClip | None = None  # of a table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--include-hidden",
         action="store_true",
         help="also guess the muscles that a face does not show",
+    )
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="also print how each muscle follows the ARKit shape that it moves most like",
     )
     parser.add_argument("--head", help="name of the head's object in a .blend; without it, its only head")
 
@@ -70,7 +77,30 @@ def run(args: argparse.Namespace) -> int:
         f"{args.output}: {told} channels of muscle activity in {count} frames, {found.fps:g} a second, "
         f"from {made.source}"
     )
+    if args.follow:
+        _print_following(made)
     return 0
+
+
+def _print_following(made: _Made) -> None:
+    """The shape that each channel's activity correlates with most, Pearson's r over all frames."""
+    import numpy as np
+
+    from ..datasets.methods import ARKIT_52
+    from ..muscles import CHANNELS, channel_label
+
+    if made.clip is None or made.clip.space != ARKIT_52:
+        raise EiferError("--follow needs a table of ARKit weights.")
+    weights = np.clip(made.clip.values.astype(float), 0.0, 1.0)
+    moving = np.flatnonzero(np.ptp(weights, axis=0) > 0)
+    print("| muscle | shape | r |\n| --- | --- | ---: |")
+    for k in np.flatnonzero(made.estimate.told):
+        values = made.estimate.values[:, k].astype(float)
+        if not np.ptp(values):
+            continue
+        r = np.corrcoef(np.column_stack([values, weights[:, moving]]), rowvar=False)[0, 1:]
+        best = int(np.nanargmax(r))
+        print(f"| {channel_label(CHANNELS[k])} | {made.clip.space.names[moving[best]]} | {r[best]:.2f} |")
 
 
 def _from_table(args: argparse.Namespace) -> _Made:
@@ -91,7 +121,7 @@ def _from_table(args: argparse.Namespace) -> _Made:
         model = mapping.load_model(args.model, head=head, kind=mapping.EXP2EMG)
         parameters, notes = to_head(clip, head)
     found = estimate(model, parameters, clip.fps, include_hidden=args.include_hidden)
-    return _Made(found, f"'{args.input.name}' ({clip.format})", (*notes, *found.notes))
+    return _Made(found, f"'{args.input.name}' ({clip.format})", (*notes, *found.notes), clip)
 
 
 def _from_blend(args: argparse.Namespace) -> _Made:
