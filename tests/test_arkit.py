@@ -97,6 +97,10 @@ def test_lips_close_on_an_open_jaw_only(head):
     assert both.residual_mm[0] < 1.5
     back = to_arkit(head, both.parameters).weights[0]
     assert back[ARKIT_NAMES.index("mouthClose")] > 0.5
+    half = one("jawOpen", weight=0.8) + one("mouthClose", weight=0.4)
+    back = to_arkit(head, from_arkit(head, half).parameters).weights[0]
+    assert back[ARKIT_NAMES.index("jawOpen")] == pytest.approx(0.8, abs=0.15)
+    assert back[ARKIT_NAMES.index("mouthClose")] == pytest.approx(0.4, abs=0.15)
     frames = to_arkit(head, limited(np.random.default_rng(4).normal(0, 1, (100, 55)))).weights
     closed, opened = (frames[:, ARKIT_NAMES.index(n)] for n in ("mouthClose", "jawOpen"))
     assert np.all(closed <= opened)

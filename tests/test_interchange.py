@@ -91,7 +91,7 @@ def test_a_table_of_numbered_frames_is_read_at_the_rate_beside_them():
 @pytest.mark.skipif(not REAL, reason="EIFER_REAL_DATA names no folder with the full files")
 def test_the_whole_files_are_read():
     actor = read_expressions(Path(REAL) / "live_link_face_range_of_motion.csv")
-    assert len(actor.values) == 4033 - 1 and actor.fps == pytest.approx(30, rel=0.001)
+    assert len(actor.values) == 4033 and actor.fps == pytest.approx(30, rel=0.001)
     assert len(read_expressions(Path(REAL) / "live_link_face_each_shape_alone.csv").values) == 3720
 
 
