@@ -6,6 +6,8 @@ sampled at equal distances there, so they are perceptually uniform by constructi
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 STEPS = 256
@@ -82,19 +84,24 @@ def _table(lab: np.ndarray) -> np.ndarray:
     return table
 
 
-HEAT: np.ndarray = _table(_curve(_HEAT_POINTS, STEPS))
-"""float32 [256, 3] sRGB: rest is nearly the colour of paper, the strongest contraction deep plum."""
+@lru_cache(maxsize=1)
+def heat() -> np.ndarray:
+    """float32 [256, 3] sRGB: rest is nearly the colour of paper, the strongest contraction deep plum."""
+    return _table(_curve(_HEAT_POINTS, STEPS))
 
-DIFFERENCE: np.ndarray = _table(
-    np.concatenate([_curve(_BELOW_POINTS, STEPS // 2)[::-1], _curve(_ABOVE_POINTS, STEPS // 2)])
-)
-"""float32 [256, 3] sRGB: from blue (less) over white (the same) to red (more)."""
+
+@lru_cache(maxsize=1)
+def difference() -> np.ndarray:
+    """float32 [256, 3] sRGB: from blue (less) over white (the same) to red (more)."""
+    halves = (_curve(_BELOW_POINTS, STEPS // 2)[::-1], _curve(_ABOVE_POINTS, STEPS // 2))
+    return _table(np.concatenate(halves))
+
 
 UNKNOWN: np.ndarray = _table(np.array([0.62, 0.0, 0.0]))
 """float32 [3] sRGB: grey, for what nobody knows."""
 
 
-def colour_of(values: np.ndarray, table: np.ndarray = HEAT) -> np.ndarray:
+def colour_of(values: np.ndarray, table: np.ndarray) -> np.ndarray:
     """sRGB float32 [..., 3] of values 0..1; NaN is `UNKNOWN`."""
     values = np.asarray(values, np.float32)
     known = np.isfinite(values)

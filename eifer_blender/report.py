@@ -162,7 +162,7 @@ def _header(data: ReportData) -> str:
 def _peaks(data: ReportData, head: ParametricHead) -> str:
     strips = data.strips
     cards = "".join(_peak(strips, peak, head) for peak in data.peaks)
-    bar = bar_drawing(_MAP, _THEME, (0.0, 1.0), "Activity", colours.HEAT)
+    bar = bar_drawing(_MAP, _THEME, (0.0, 1.0), "Activity", colours.heat())
     side = f'<div class="bar">{drawing.to_svg(bar)}</div>'
     body = f'<div class="maps"><div class="peaks">{cards}</div>{side}</div>'
     return _section("Strongest moments", body)

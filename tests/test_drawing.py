@@ -149,12 +149,12 @@ def test_text_can_be_read_on_its_panel(theme):
 
 
 def test_a_colour_bar_shows_its_ends_and_unknown():
-    made = drawing.colour_bar(colours.DIFFERENCE, -0.5, 0.5, "Estimated − measured", (130, 260), THEME)
+    made = drawing.colour_bar(colours.difference(), -0.5, 0.5, "Estimated − measured", (130, 260), THEME)
     assert {"−50 %", "0 %", "50 %", "unknown", "Estimated − measured"} <= set(texts(made))
     boxes = [item for item in made.items if isinstance(item, Box)][1:-1]
     lowest, highest = max(boxes, key=lambda b: b.y), min(boxes, key=lambda b: b.y)
-    np.testing.assert_allclose(lowest.colour[:3], colours.DIFFERENCE[2], atol=0.02)
-    np.testing.assert_allclose(highest.colour[:3], colours.DIFFERENCE[-2], atol=0.02)
+    np.testing.assert_allclose(lowest.colour[:3], colours.difference()[2], atol=0.02)
+    np.testing.assert_allclose(highest.colour[:3], colours.difference()[-2], atol=0.02)
 
 
 def test_svg_is_well_formed_and_texts_stay_texts():

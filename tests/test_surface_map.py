@@ -148,7 +148,7 @@ def oklab(srgb):
 
 
 def test_equal_steps_look_equal_and_lightness_orders_them():
-    lab = oklab(colours.HEAT)
+    lab = oklab(colours.heat())
     steps = np.linalg.norm(np.diff(lab, axis=0), axis=1)
     assert steps.std() < 0.02 * steps.mean()
     assert np.all(np.diff(lab[:, 0]) < 0)
@@ -156,7 +156,7 @@ def test_equal_steps_look_equal_and_lightness_orders_them():
 
 
 def test_differences_are_white_in_the_middle_and_as_far_on_both_sides():
-    lab = oklab(colours.DIFFERENCE)
+    lab = oklab(colours.difference())
     assert lab[:, 0].argmax() in (127, 128) and np.hypot(*lab[127, 1:]) < 0.03
     assert lab[0, 0] == pytest.approx(lab[-1, 0], abs=0.05)
     assert lab[0, 2] < -0.05 and lab[-1, 1] > 0.05
@@ -168,8 +168,8 @@ def test_the_linear_conversion_is_that_of_srgb():
 
 
 def test_values_take_their_colours_and_unknown_is_grey():
-    found = colours.colour_of(np.array([-1.0, 0.0, 1.0, 2.0, np.nan]))
-    np.testing.assert_allclose(found[:2], [colours.HEAT[0]] * 2)
-    np.testing.assert_allclose(found[2:4], [colours.HEAT[-1]] * 2)
+    found = colours.colour_of(np.array([-1.0, 0.0, 1.0, 2.0, np.nan]), colours.heat())
+    np.testing.assert_allclose(found[:2], [colours.heat()[0]] * 2)
+    np.testing.assert_allclose(found[2:4], [colours.heat()[-1]] * 2)
     np.testing.assert_allclose(found[4], colours.UNKNOWN)
     assert np.ptp(colours.UNKNOWN) < 1e-3

@@ -42,7 +42,7 @@ def make(scene: bpy.types.Scene) -> np.ndarray:
         part = picture[:, number * _SIZE[0] : (number + 1) * _SIZE[0]]
         part[..., :3] += (face[..., :3] - part[..., :3]) * face[..., 3:]
         part[:] = paint(part, over, glyphs)
-    bar = bar_drawing(_SIZE, _THEME, limits, "Activity", colours.HEAT)
+    bar = bar_drawing(_SIZE, _THEME, limits, "Activity", colours.heat())
     picture[:, -_BAR_WIDTH:] = paint(picture[:, -_BAR_WIDTH:], _placed(bar), glyphs)
     note = Text(
         width - 10, height - 10, f"Frame {scene.frame_current}; {_LEFT_RIGHT}", 11.0, _THEME.dim, "right"

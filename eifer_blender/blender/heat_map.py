@@ -139,7 +139,7 @@ def limits(head: bpy.types.Object) -> tuple[float, float]:
 def bar(head: bpy.types.Object) -> Bar:
     """What a colour bar has to show for the head's heat map."""
     source = head.eifer.heat.source
-    table = colours.DIFFERENCE if source == props.DIFFERENCE else colours.HEAT
+    table = colours.difference() if source == props.DIFFERENCE else colours.heat()
     label = {
         props.EST: "Estimated activity",
         props.EMG: "Measured activity",
@@ -267,7 +267,7 @@ def _group(name: str, difference: bool) -> bpy.types.NodeTree:
     if tree is not None:
         tree.name = f"{name} (old)"
     tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
-    _build(tree, colours.DIFFERENCE if difference else colours.HEAT)
+    _build(tree, colours.difference() if difference else colours.heat())
     return tree
 
 

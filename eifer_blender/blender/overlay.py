@@ -17,7 +17,7 @@ from ..drawing import Area, Box, Drawing, Line, StripData, Text, Theme
 from ..drawing.strips import chosen_muscles
 from ..drawing.svg import pieces
 from ..errors import EiferError
-from . import actions, estimates, estimating, heat_map, takes
+from . import actions, estimates, estimating, takes
 
 _ROW, _MARGINS = 21.0, 40.0  # pixels of a strip, and of head and foot, at scale 1
 _SHARE = 0.5  # of the viewport's height that strips take at most
@@ -195,7 +195,7 @@ def _draw() -> None:
     place, theme = _place(context), theme_of(context)
     scale = context.preferences.system.ui_scale
     occupied = _draw_strips(context, head, place, theme, scale) if scene.eifer.activity.strips else 0.0
-    if heat_map.is_shown(head) and head.eifer.heat.bar:
+    if head.eifer.heat.show and head.eifer.heat.bar:
         _draw_bar(head, place, occupied, theme, scale)
 
 
@@ -236,6 +236,10 @@ def _draw_hint(place: _Place, theme: Theme, scale: float) -> float:
 
 
 def _draw_bar(head: bpy.types.Object, place: _Place, occupied: float, theme: Theme, scale: float) -> None:
+    from . import heat_map
+
+    if not heat_map.is_shown(head):
+        return
     gap = _GAP * scale
     width, height = (value * scale for value in _BAR_SIZE)
     room = place.height - occupied - 2 * gap

@@ -13,7 +13,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from .. import interchange, keyframes, mapping, muscles, pipeline, signals
+from .. import keyframes, mapping, muscles, pipeline, signals
 from ..errors import EiferError
 from ..heads.head import ParametricHead
 from ..pipeline import Progress, TakeData, TakeSettings
@@ -134,6 +134,8 @@ def _expressions(scene: bpy.types.Scene, file: str, options: dict, expected: str
     stamp = options["stamp"]
 
     def compute(progress: Progress) -> Computed:
+        from .. import interchange
+
         progress(0.05, "Reading the expressions")
         clip = interchange.read_expressions(file, fps=stamp["options"]["fps"])
         progress(0.5, "Fitting the head")

@@ -64,11 +64,12 @@ def face_picture(
     *,
     scheme: str = FRIDLUND,
     limits: tuple[float, float] = (0.0, 1.0),
-    table: np.ndarray = colours.HEAT,
+    table: np.ndarray | None = None,
 ) -> np.ndarray:
     """float32 [height, width, 4]: sRGB with alpha, clear around the head.
 
-    activity: [22], NaN is unknown and grey. limits: values of the table's first and last colour.
+    activity: [22], NaN is unknown and grey. limits: values of the first and last
+    colour of the table, by default the one for activity.
     """
     view = _view(_Key(head), size, scheme)
     activity = np.asarray(activity, np.float32).reshape(CHANNEL_COUNT)
@@ -77,6 +78,7 @@ def face_picture(
     values = view.share @ np.nan_to_num(activity) / np.where(told > 0, told, 1.0)
     known = told / np.maximum(view.share.sum(1), 1e-9)
     low, high = limits
+    table = colours.heat() if table is None else table
     colour = colours.colour_of((values - low) / max(high - low, 1e-6), table)
     colour = colours.UNKNOWN + (colour - colours.UNKNOWN) * known[:, None]
     colour = colour * (_FLAT + (1 - _FLAT) * view.shade)[:, None]

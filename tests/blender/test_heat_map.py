@@ -79,7 +79,7 @@ def test_the_face_takes_the_colour_of_its_activity_in_every_frame(smiling, scene
     shown = tint(smiling)
     bare = surface.cover == 0
     np.testing.assert_array_equal(shown[bare], natural[bare])
-    wanted = colours.linear(colours.colour_of(heat(smiling)[[left]]))
+    wanted = colours.linear(colours.colour_of(heat(smiling)[[left]], colours.heat()))
     opacity = smiling.eifer.heat.opacity
     np.testing.assert_allclose(shown[left], opacity * wanted[0] + (1 - opacity) * natural[left], atol=0.03)
 
@@ -124,7 +124,7 @@ def test_a_muscle_that_is_not_told_is_grey_not_at_rest(smiling, scene):
     cover = surface.cover[here]
     natural = load_default_head().tints[here]
     np.testing.assert_allclose(shown[here], cover * grey + (1 - cover) * natural, atol=0.04)
-    rest = colours.linear(colours.HEAT[0])
+    rest = colours.linear(colours.heat()[0])
     np.testing.assert_allclose(shown[nearest_vertex("medial_frontalis_l")], rest, atol=0.03)
 
 

@@ -8,7 +8,6 @@ from bpy.props import BoolProperty, FloatProperty, StringProperty
 
 from ... import agreement
 from ...estimation import Estimate
-from ...interchange.write import write_file
 from .. import bake, conditions, estimating, performance, work
 from .animation import BakeOperator
 from .base import FileSaver, JobOperator, redraw, report_errors
@@ -185,6 +184,8 @@ class EIFER_OT_save_agreement(FileSaver, conditions.Checked, bpy.types.Operator)
     @report_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write it."""
+        from ...interchange.write import write_file
+
         path = bpy.path.ensure_ext(bpy.path.abspath(self.filepath), ".csv")
         rows = estimating.stored_agreement(context.scene.eifer.head)
         write_file(path, agreement.table_csv(rows).encode(), replace=self.replace)

@@ -2,7 +2,7 @@
 
 import bpy
 
-from .. import conditions, heat_map
+from .. import conditions
 from .base import redraw, report_errors
 
 
@@ -17,6 +17,8 @@ class EIFER_OT_heat_map(conditions.Checked, bpy.types.Operator):
     @report_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Show or hide it."""
+        from .. import heat_map
+
         head = context.scene.eifer.head
         if heat_map.is_shown(head):
             heat_map.hide(head)

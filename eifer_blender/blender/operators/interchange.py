@@ -4,7 +4,7 @@ import bpy
 import numpy as np
 from bpy.props import EnumProperty
 
-from ... import interchange, pipeline, spaces
+from ... import pipeline, spaces
 from ...errors import EiferError
 from ...heads.arkit import to_arkit
 from ...recordings.types import Annotation
@@ -47,6 +47,8 @@ class EIFER_OT_export_activity(FileSaver, conditions.Checked, bpy.types.Operator
     @report_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write it."""
+        from ... import interchange
+
         head = context.scene.eifer.head
         path = _with_ending(bpy.path.abspath(self.filepath), _ACTIVITY_ENDINGS[self.format])
         values, sd, fps, marks = (_estimated if self.source == "EST" else _measured)(head)
@@ -108,6 +110,8 @@ class EIFER_OT_export_expressions(FileSaver, conditions.Checked, bpy.types.Opera
     @report_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read the face and write it."""
+        from ... import interchange
+
         scene = context.scene
         head, fps = scene.eifer.head, estimating.frame_rate(scene)
         path = _with_ending(bpy.path.abspath(self.filepath), ".csv")

@@ -1,13 +1,17 @@
 """Operators that put muscle activity on paper: the flat map, and the report."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from ... import report as page
-from ...drawing.png import to_png
-from ...interchange.write import write_file
-from .. import conditions, face_map, report, session
+from .. import conditions
 from .base import FileSaver, JobOperator, redraw, report_errors
+
+if TYPE_CHECKING:
+    from ... import report as page
 
 
 class EIFER_OT_face_map(conditions.Checked, bpy.types.Operator):
@@ -21,6 +25,8 @@ class EIFER_OT_face_map(conditions.Checked, bpy.types.Operator):
     @report_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Make it, and show it where an image editor is open."""
+        from .. import face_map
+
         image = face_map.show(context.scene)
         windows = context.window_manager.windows
         areas = [area for window in windows for area in window.screen.areas if area.type == "IMAGE_EDITOR"]
@@ -46,6 +52,10 @@ class EIFER_OT_save_face_map(FileSaver, conditions.Checked, bpy.types.Operator):
     @report_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write it."""
+        from ...drawing.png import to_png
+        from ...interchange.write import write_file
+        from .. import face_map
+
         path = bpy.path.ensure_ext(bpy.path.abspath(self.filepath), ".png")
         write_file(path, to_png(face_map.make(context.scene)), replace=self.replace)
         self.report({"INFO"}, f"Saved '{bpy.path.basename(path)}'")
@@ -77,6 +87,8 @@ class EIFER_OT_save_report(FileSaver, JobOperator, conditions.Checked, bpy.types
     @report_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """After the file browser bit by bit, from Python in one go."""
+        from .. import report
+
         if self._asked:
             self._steps = report.steps(context.scene, pictures=self.pictures)
             self.show_progress(context, 0.01, "Rendering the head")
@@ -102,6 +114,9 @@ class EIFER_OT_save_report(FileSaver, JobOperator, conditions.Checked, bpy.types
         self.job_cancelled()
 
     def _write(self, context: bpy.types.Context, data: page.ReportData) -> set[str]:
+        from ... import report as page
+        from .. import session
+
         path = bpy.path.ensure_ext(bpy.path.abspath(self.filepath), ".html")
         page.write_report(path, data, session.parametric_head(context.scene.eifer.head), replace=self.replace)
         redraw(context)
