@@ -23,7 +23,7 @@ _SEGMENTS = 24
 _PROFILE = ((2.7, -0.8), (2.7, 0.35), (2.3, 0.75), (1.65, 0.75), (1.45, 0.45), (0.0, 0.62))
 _MM = 1e-3
 _RING, _METAL, _INK = (0.86, 0.86, 0.84), (0.33, 0.34, 0.36), (0.02, 0.02, 0.025)
-_TEXT_SIZE_M, _TEXT_WEIGHT = 0.0052, 0.012
+_TEXT_SIZE_M = 0.0054
 _TEXT_PLACE_M = np.array([0.0, 0.0038, 0.0042])  # across, up the face, off the skin
 _UP = (0.0, 0.0, 1.0)
 
@@ -157,7 +157,7 @@ def _text(text: str) -> tuple[np.ndarray, list[list[int]]]:
     """(vertices [n, 3], triangles) of a word above its electrode, as Blender's own font draws it."""
     curve = bpy.data.curves.new("EIFER Label", "FONT")
     curve.body, curve.size, curve.resolution_u = text, _TEXT_SIZE_M, 3
-    curve.align_x, curve.offset = "CENTER", _TEXT_WEIGHT * _TEXT_SIZE_M
+    curve.align_x = "CENTER"
     obj = bpy.data.objects.new("EIFER Label", curve)
     mesh = obj.to_mesh()
     points = np.empty(3 * len(mesh.vertices), np.float32)
