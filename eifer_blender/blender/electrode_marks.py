@@ -12,6 +12,7 @@ import numpy as np
 from .. import colours, muscles
 from ..heads.surface_map import FRIDLUND, SurfaceMap
 from .head_object import TINT
+from .letters import word
 
 MARK = "eifer_electrodes"  # custom property of the object
 _GROUP = "EIFER Electrodes"
@@ -154,21 +155,11 @@ def _disc() -> tuple[np.ndarray, list[list[int]], np.ndarray]:
 
 
 def _text(text: str) -> tuple[np.ndarray, list[list[int]]]:
-    """(vertices [n, 3], triangles) of a word above its electrode, as Blender's own font draws it."""
-    curve = bpy.data.curves.new("EIFER Label", "FONT")
-    curve.body, curve.size, curve.resolution_u = text, _TEXT_SIZE_M, 3
-    curve.align_x = "CENTER"
-    obj = bpy.data.objects.new("EIFER Label", curve)
-    mesh = obj.to_mesh()
-    points = np.empty(3 * len(mesh.vertices), np.float32)
-    mesh.vertices.foreach_get("co", points)
-    mesh.calc_loop_triangles()
-    triangles = np.empty(3 * len(mesh.loop_triangles), np.int32)
-    mesh.loop_triangles.foreach_get("vertices", triangles)
-    obj.to_mesh_clear()
-    bpy.data.objects.remove(obj)
-    bpy.data.curves.remove(curve)
-    return points.reshape(-1, 3) + _TEXT_PLACE_M, triangles.reshape(-1, 3).tolist()
+    """(vertices [n, 3], triangles) of a word above its electrode."""
+    triangles, width = word(text)
+    flat = (triangles.reshape(-1, 2) - [width / 2, 0.0]) * _TEXT_SIZE_M
+    points = np.column_stack([flat, np.zeros(len(flat))]) + _TEXT_PLACE_M
+    return points, np.arange(len(flat)).reshape(-1, 3).tolist()
 
 
 def _material() -> bpy.types.Material:

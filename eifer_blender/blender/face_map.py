@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import bpy
 import numpy as np
 
@@ -14,6 +12,7 @@ from ..errors import EiferError
 from ..heads.face_picture import bar_drawing, face_drawing, face_picture
 from . import activity_properties as props
 from . import estimates, heat_map, session, takes
+from .letters import word
 
 IMAGE = "EIFER Face Map"
 _SIZE = (480, 600)
@@ -41,13 +40,13 @@ def make(scene: bpy.types.Scene) -> np.ndarray:
         )
         part = picture[:, number * _SIZE[0] : (number + 1) * _SIZE[0]]
         part[..., :3] += (face[..., :3] - part[..., :3]) * face[..., 3:]
-        part[:] = paint(part, over, glyphs)
+        part[:] = paint(part, over, word)
     bar = bar_drawing(_SIZE, _THEME, limits, "Activity", colours.heat())
-    picture[:, -_BAR_WIDTH:] = paint(picture[:, -_BAR_WIDTH:], _placed(bar), glyphs)
+    picture[:, -_BAR_WIDTH:] = paint(picture[:, -_BAR_WIDTH:], _placed(bar), word)
     note = Text(
         width - 10, height - 10, f"Frame {scene.frame_current}; {_LEFT_RIGHT}", 11.0, _THEME.dim, "right"
     )
-    return paint(picture, Drawing(width, height, (note,)), glyphs)
+    return paint(picture, Drawing(width, height, (note,)), word)
 
 
 def _placed(bar: Drawing) -> Drawing:
@@ -81,25 +80,3 @@ def show(scene: bpy.types.Scene) -> bpy.types.Image:
     image.update()
     image.pack()  # or it would be black after loading
     return image
-
-
-@lru_cache(maxsize=256)
-def glyphs(text: str) -> tuple[np.ndarray, float]:
-    """A word in Blender's own font: triangles [T, 3, 2] at size 1 from the baseline up, and its width."""
-    curve = bpy.data.curves.new("EIFER Word", "FONT")
-    curve.body, curve.size, curve.resolution_u = text, 1.0, 2
-    obj = bpy.data.objects.new("EIFER Word", curve)
-    try:
-        mesh = obj.to_mesh()
-        points = np.empty(3 * len(mesh.vertices), np.float32)
-        mesh.vertices.foreach_get("co", points)
-        mesh.calc_loop_triangles()
-        corners = np.empty(3 * len(mesh.loop_triangles), np.int32)
-        mesh.loop_triangles.foreach_get("vertices", corners)
-        obj.to_mesh_clear()
-    finally:
-        bpy.data.objects.remove(obj)
-        bpy.data.curves.remove(curve)
-    flat = points.reshape(-1, 3)[:, :2]
-    width = float(flat[:, 0].max(initial=0.0))
-    return flat[corners.reshape(-1, 3)], width

@@ -51,7 +51,7 @@ def arkit_parameters(head: ParametricHead) -> np.ndarray:
     Least squares on the vertices of the face, the jaw to first order. Lids and jaw close no further than a
     face can, so sums of weights 0..1 keep the lower limits.
     """
-    return _tables(_Head(head)).parameters.copy()
+    return _tables(head).parameters.copy()
 
 
 def from_arkit(head: ParametricHead, weights: np.ndarray) -> HeadFrames:
@@ -59,7 +59,7 @@ def from_arkit(head: ParametricHead, weights: np.ndarray) -> HeadFrames:
 
     Linear in the weights up to the limits; no weights give exactly the neutral face.
     """
-    tables = _tables(_Head(head))
+    tables = _tables(head)
     weights = np.asarray(weights, np.float32)
     parameters = limited(weights @ tables.parameters)
     residual = np.empty(len(weights), np.float32)
@@ -77,7 +77,7 @@ def to_arkit(head: ParametricHead, parameters: np.ndarray) -> ArkitFrames:
     for every weight and bounds. So few shapes are used, and smooth parameters give smooth weights without
     a look at neighbouring frames. `mouthClose` is never more than `jawOpen`, as ARKit means it.
     """
-    tables = _tables(_Head(head))
+    tables = _tables(head)
     parameters = np.asarray(parameters, np.float32)
     weights = np.zeros((len(parameters), len(ARKIT_NAMES)), np.float32)
     residual = np.empty(len(parameters), np.float32)
@@ -96,19 +96,6 @@ def limited(parameters: np.ndarray) -> np.ndarray:
     low, high = np.array(JAW_LIMITS, np.float32).T
     result[:, JAW] = np.clip(result[:, JAW], low, high)
     return result
-
-
-class _Head:
-    """A head as the argument of a cached function, whose key is the hash beside it."""
-
-    def __init__(self, head: ParametricHead) -> None:
-        self.head = head
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Head) and self.head.hash == other.head.hash
-
-    def __hash__(self) -> int:
-        return hash(self.head.hash)
 
 
 class _Tables:
@@ -170,8 +157,8 @@ class _Tables:
 
 
 @lru_cache(maxsize=2)
-def _tables(head: _Head) -> _Tables:
-    return _Tables(head.head)
+def _tables(head: ParametricHead) -> _Tables:
+    return _Tables(head)
 
 
 def _rows(field: np.ndarray, face: np.ndarray) -> np.ndarray:

@@ -46,17 +46,6 @@ class _View:
     origin: tuple[float, float]  # pixel of x = 0, y = 0
 
 
-@dataclass(frozen=True)
-class _Key:
-    head: ParametricHead
-
-    def __hash__(self) -> int:
-        return hash(self.head.hash)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and other.head.hash == self.head.hash
-
-
 def face_picture(
     head: ParametricHead,
     activity: np.ndarray,
@@ -71,7 +60,7 @@ def face_picture(
     activity: [22], NaN is unknown and grey. limits: values of the first and last
     colour of the table, by default the one for activity.
     """
-    view = _view(_Key(head), size, scheme)
+    view = _view(head, size, scheme)
     activity = np.asarray(activity, np.float32).reshape(CHANNEL_COUNT)
     present = np.isfinite(activity)
     told = view.share @ present.astype(np.float32)
@@ -100,7 +89,7 @@ def face_drawing(
     title: str = "",
 ) -> Drawing:
     """Electrodes and names over a `face_picture` of the same size; present bool [22], else all are."""
-    view, surface = _view(_Key(head), size, scheme), surface_map(head, scheme)
+    view, surface = _view(head, size, scheme), surface_map(head, scheme)
     skin = head.template.astype(np.float64)[surface.triangles]
     places = (surface.barycentric[..., None] * skin).sum(1)
     unit = size[1] / 600
@@ -151,8 +140,8 @@ def _to_pixels(points: np.ndarray, view: _View) -> np.ndarray:
 
 
 @lru_cache(maxsize=4)
-def _view(key: _Key, size: tuple[int, int], scheme: str) -> _View:
-    head, (width, height) = key.head, size
+def _view(head: ParametricHead, size: tuple[int, int], scheme: str) -> _View:
+    width, height = size
     template = head.template.astype(np.float64)
     top = template[:, 1].max()
     scale = height * (1 - 2 * _MARGIN) / _HEIGHT_M

@@ -13,7 +13,7 @@ JOINTS = ("root", "neck", "jaw", "eye_l", "eye_r")
 PARENTS = (-1, 0, 1, 1, 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ParametricHead:
     """Template, bases, joints and the surface that Blender shows.
 
@@ -41,6 +41,13 @@ class ParametricHead:
     landmarks: dict[str, int]  # name -> vertex index
     mirror: np.ndarray  # int32 [V]: vertex on the other side
     tints: np.ndarray  # [V, 3] linear RGB surface colour
+
+    def __eq__(self, other: object) -> bool:
+        """Of the same geometry; so a head can be the key of a cache."""
+        return isinstance(other, ParametricHead) and self.hash == other.hash
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
 
     @property
     def triangles(self) -> np.ndarray:

@@ -46,19 +46,7 @@ class SurfaceMap:
     barycentric: np.ndarray
 
 
-@dataclass(frozen=True)
-class _Key:
-    """A head as a key of the cache."""
-
-    head: ParametricHead
-
-    def __hash__(self) -> int:
-        return hash(self.head.hash)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and other.head.hash == self.head.hash
-
-
+@lru_cache(maxsize=4)
 def surface_map(head: ParametricHead, scheme: str = FRIDLUND) -> SurfaceMap:
     """The map of a scheme: FRIDLUND has an electrode for every channel, KURAMOTO 19 monopolar ones.
 
@@ -67,12 +55,6 @@ def surface_map(head: ParametricHead, scheme: str = FRIDLUND) -> SurfaceMap:
     """
     if scheme not in SCHEMES:
         raise ValueError(f"scheme must be one of {SCHEMES}")
-    return _surface_map(_Key(head), scheme)
-
-
-@lru_cache(maxsize=4)
-def _surface_map(key: _Key, scheme: str) -> SurfaceMap:
-    head = key.head
     places = CHANNEL_MM if scheme == FRIDLUND else np.array(list(SITES.values()))
     names = CHANNELS if scheme == FRIDLUND else tuple(SITES)
     triangles, barycentric = _on_surface(head, frontal_plane(head).to_surface(places))

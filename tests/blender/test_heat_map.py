@@ -17,7 +17,7 @@ from eifer_blender.muscles import CHANNELS, channel_index
 def smiling(head):
     """The head with an estimate: the left zygomaticus alone, rising over ten frames."""
     key = head.data.shape_keys.key_blocks["mouthSmileLeft"]
-    for frame, value in ((1, 0.0), (10, 1.0)):
+    for frame, value in ((1, 0.0), (10, 0.6)):
         key.value = value
         key.keyframe_insert("value", frame=frame)
     bpy.context.scene.frame_start, bpy.context.scene.frame_end = 1, 30
