@@ -64,7 +64,7 @@ def test_a_smile_keyed_on_the_left_is_led_by_the_left_zygomaticus(scene, smile):
     assert values.shape == (60, 22) and found.start_frame == 1 and found.estimate.fps == 24.0
     assert muscles.CHANNELS[np.nanargmax(values[30])] == "zygomaticus_l"
     assert values[30, column("zygomaticus_l")] > 3 * values[30, column("zygomaticus_r")]
-    np.testing.assert_array_equal(np.nan_to_num(values[[0, -1]]), np.nan_to_num(values[[0, -1]]) * 0)
+    assert np.nan_to_num(values[[0, -1]]).max() < 0.05
     scene.frame_set(31)
     assert smile["est_zygomaticus_l"] == pytest.approx(values[30, column("zygomaticus_l")], abs=1e-6)
 
@@ -148,7 +148,7 @@ def test_estimates_run_at_the_scenes_rate(scene, smile):
     fast = estimates.read(smile).estimate
     assert fast.fps == 48.0
     apart = np.abs(fast.values[:119:2] - slow.values)[:, column("zygomaticus_l")]
-    assert apart.max() < 0.05
+    assert apart.max() < 0.1 < slow.values[:, column("zygomaticus_l")].max() / 5
 
 
 def test_estimating_keeps_the_frame_and_sliders_nobody_has_keyed(scene, smile):
