@@ -63,7 +63,7 @@ def show(head: bpy.types.Object) -> None:
         _set_input(modifier, name, value)
     _drive(head, modifier, present)
     electrode_marks.fit(head, surface, present, discs=heat.electrodes, labels=heat.labels)
-    heat["show"] = True  # the property's own update would come back here
+    heat.show = True
     head.update_tag()
     head.data.update_tag()
 
@@ -89,7 +89,7 @@ def hide(head: bpy.types.Object) -> None:
     if group is not None and group.users == 0:
         bpy.data.node_groups.remove(group)
     electrode_marks.remove(head)
-    head.eifer.heat["show"] = False
+    head.eifer.heat.show = False
     head.update_tag()
 
 
