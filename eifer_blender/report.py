@@ -103,23 +103,24 @@ h2 { font-size: 17px; font-weight: 600; margin: 38px 0 12px; padding-bottom: 6px
   border-bottom: 1px solid var(--line); }
 p { margin: 6px 0; max-width: 76ch; }
 .dim, .sub { color: var(--dim); } .sub { margin-top: 4px; }
-.figures { display: flex; gap: 20px 30px; margin: 22px 0 0; flex-wrap: wrap; }
-.figures b { display: block; font-size: 25px; font-weight: 600; line-height: 1.2; }
+.figures { display: flex; gap: 16px 26px; margin: 22px 0 0; flex-wrap: wrap; }
+.figures b { display: block; font-size: 23px; font-weight: 600; line-height: 1.2; }
 .figures span { color: var(--dim); font-size: 13px; }
 .peaks { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 16px; }
 .peak { break-inside: avoid; }
 .peak img, .peak svg { display: block; width: 100%; height: auto; border-radius: 4px; }
 .peak h3 { margin: 0 0 6px; font-size: 14px; font-weight: 600; }
-.peak figure { margin: 0 0 10px; } figcaption { color: var(--dim); font-size: 12.5px; margin-top: 3px; }
+.peak figure { margin: 0 0 10px; } figcaption { color: var(--dim); font-size: 12.5px; margin-top: 3px;
+  min-height: 6em; }
 .bar { width: 96px; height: auto; }
 .maps { display: flex; gap: 18px; align-items: flex-start; } .maps > .peaks { flex: 1; }
 .strips svg { width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 14px; }
 th { text-align: left; font-weight: 600; color: var(--dim); font-size: 12.5px; }
 th, td { padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-td.n, th.n { text-align: right; } tr { break-inside: avoid; }
+td.n, th.n { text-align: right; } td:first-child { white-space: nowrap; } tr { break-inside: avoid; }
 .side { width: 40%; } .side svg { width: 100%; height: 15px; display: block; }
-.code { font-family: ui-monospace, Consolas, monospace; font-size: 12.5px; overflow-wrap: anywhere; }
+.code { white-space: normal; overflow-wrap: anywhere; font: 12.5px ui-monospace, Consolas, monospace; }
 @media print { body { background: #fff; font-size: 11pt; } main { max-width: none; padding: 0; }
   @page { size: A4; margin: 15mm; } h2 { break-after: avoid; } }
 """
