@@ -109,8 +109,10 @@ def test_the_band_lies_about_the_estimate_and_within_the_scale():
     band = areas(made, THEME.band)[0]
     line = lines(made, THEME.estimated)[1]  # the first is the legend's
     assert np.all(band.top <= line.points[:, 1]) and np.all(band.bottom >= line.points[:, 1])
-    middle, reach = band.bottom.max(), 0.47 * (SIZE[1] - 40)
-    assert band.top.min() >= middle - reach * 2
+    reach = 0.47 * (SIZE[1] - 40)
+    # 0.98 + 1.28 x 0.05 is cut at 1, 0.98 - 1.28 x 0.05 is not.
+    np.testing.assert_allclose(line.points[:, 1] - band.top, 0.02 * reach, rtol=0.02)
+    np.testing.assert_allclose(band.bottom - line.points[:, 1], 1.2816 * 0.05 * reach, rtol=0.02)
 
 
 def test_only_active_muscles_if_that_is_wanted():
@@ -165,5 +167,8 @@ def test_svg_is_well_formed_and_texts_stay_texts():
     space = "{http://www.w3.org/2000/svg}"
     assert root.find(f"{space}title").text == '<b>"title"&'
     assert root.get("viewBox") == "0 0 800 330"
+    word = Text(1.0, 2.0, '<tspan>&"', 10.0, THEME.text)
+    (text,) = ET.fromstring(drawing.to_svg(Drawing(9, 9, (word,)))).findall(f"{space}text")
+    assert text.text == '<tspan>&"' and len(text) == 0
     assert len(root.findall(f"{space}path")) > 3 * 22
     assert "NaN" not in svg.replace("nan", "NaN")

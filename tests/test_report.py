@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from eifer_blender import agreement, drawing, report
+from eifer_blender.drawing import raster
 from eifer_blender.drawing.png import to_png
 from eifer_blender.drawing.raster import hit_triangles, paint
 from eifer_blender.drawing.shapes import Box, Drawing, Line, Text
@@ -187,6 +188,15 @@ def test_png_is_what_other_software_reads():
     image = rng.random((7, 5, 4)).astype(np.float32)
     read = np.asarray(Image.open(io.BytesIO(to_png(image))))
     np.testing.assert_array_equal(read, np.rint(image * 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("chunk", [1, 2_000_000])
+def test_whatever_comes_first_the_nearest_triangle_is_seen(monkeypatch, order, chunk):
+    monkeypatch.setattr(raster, "_CHUNK", chunk)
+    corners = np.array([[[0, 0], [10, 0], [0, 10]]] * 2, float)
+    hit, _weights = hit_triangles(corners, np.array([[1.0] * 3, [2.0] * 3])[list(order)], (12, 12))
+    assert set(hit[hit >= 0]) == {order.index(1)}
 
 
 def test_the_nearest_triangle_is_seen():
