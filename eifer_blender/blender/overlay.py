@@ -6,6 +6,7 @@ and drawn with shaders that are made at the first drawing (there are none withou
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import bpy
@@ -23,6 +24,7 @@ _ROW, _MARGINS = 21.0, 40.0  # pixels of a strip, and of head and foot, at scale
 _SHARE = 0.5  # of the viewport's height that strips take at most
 _BAR_SIZE = (128.0, 230.0)
 _GAP = 12.0
+_NARROWEST, _LOWEST = 360.0, 60.0  # below which strips are left out
 _DARK = 0.5  # brightness of the theme's background below which drawings are light on dark
 
 _handle: object | None = None  # of the draw handler, while the extension is registered
@@ -164,24 +166,30 @@ def shown_frames(scene: bpy.types.Scene) -> tuple[int, int]:
     return scene.frame_start, scene.frame_end
 
 
-def _place(context: bpy.types.Context) -> _Place:
-    """What toolbar, sidebar and headers leave of the viewport."""
-    region, left, right, bottom, top = context.region, 0, 0, 0, 0
-    for other in context.area.regions:
-        if other.width <= 1 or other.height <= 1:
+def _place(region: bpy.types.Region, others: Iterable[bpy.types.Region]) -> _Place:
+    """What toolbar, sidebar and headers leave of a part of the viewport; some may lie over it."""
+    left = right = bottom = top = 0
+    for other in others:
+        if other.type == "WINDOW" or other.width <= 1 or other.height <= 1:
             continue
-        side = other.alignment
-        if other.type in ("TOOLS", "UI", "TOOL_PROPS") and context.preferences.system.use_region_overlap:
-            left, right = (
-                (max(left, other.width), right) if side == "LEFT" else (left, max(right, other.width))
-            )
-        elif other.type in ("HEADER", "TOOL_HEADER", "ASSET_SHELF", "ASSET_SHELF_HEADER"):
-            overlaps = other.y < region.y + region.height and other.y + other.height > region.y
-            if overlaps and side == "BOTTOM":
-                bottom += other.height
-            elif overlaps:
-                top += other.height
+        across = min(other.x + other.width, region.x + region.width) - max(other.x, region.x)
+        up = min(other.y + other.height, region.y + region.height) - max(other.y, region.y)
+        if across <= 0 or up <= 0:
+            continue
+        if other.alignment == "LEFT":
+            left = max(left, across)
+        elif other.alignment == "RIGHT":
+            right = max(right, across)
+        elif other.alignment == "BOTTOM":
+            bottom = max(bottom, up)
+        elif other.alignment == "TOP":
+            top = max(top, up)
     return _Place(left, bottom, region.width - left - right, region.height - bottom - top)
+
+
+def _is_first(context: bpy.types.Context) -> bool:
+    """Whether this is the part of the viewport to draw in: in a quad view, one of the four is enough."""
+    return next(r for r in context.area.regions if r.type == "WINDOW") == context.region
 
 
 def _draw() -> None:
@@ -190,9 +198,9 @@ def _draw() -> None:
     head = scene.eifer.head if scene else None
     if head is None or not context.space_data.overlay.show_overlays:
         return
-    if head.name not in scene.objects:
+    if head.name not in scene.objects or not _is_first(context):
         return
-    place, theme = _place(context), theme_of(context)
+    place, theme = _place(context.region, context.area.regions), theme_of(context)
     scale = context.preferences.system.ui_scale
     occupied = _draw_strips(context, head, place, theme, scale) if scene.eifer.activity.strips else 0.0
     if head.eifer.heat.show and head.eifer.heat.bar:
@@ -211,7 +219,7 @@ def _draw_strips(
     gap = _GAP * scale
     width = place.width - 2 * gap
     height = min((_MARGINS + _ROW * max(len(rows), 1)) * scale, _SHARE * place.height)
-    if width < 120 * scale or height < 60 * scale:
+    if width < _NARROWEST * scale or height < _LOWEST * scale:
         return 0.0
     frames, size = shown_frames(scene), (round(width), round(height))
     origin = (place.left + gap, place.bottom + gap + size[1])

@@ -140,3 +140,32 @@ def test_switching_the_extension_off_and_on_leaves_one_of_everything():
     eifer_blender.register()
     mine = [h for h in bpy.app.handlers.depsgraph_update_post if h.__module__ == overlay.__name__]
     assert len(mine) == 1 and overlay._handle is not None
+
+
+class Region:
+    """As much of a region as matters."""
+
+    def __init__(self, kind, alignment, x, y, width, height):
+        self.type, self.alignment, self.x, self.y, self.width, self.height = (
+            kind,
+            alignment,
+            x,
+            y,
+            width,
+            height,
+        )
+
+
+def test_strips_keep_clear_of_toolbar_sidebar_and_headers():
+    view = Region("WINDOW", "NONE", 0, 100, 1000, 600)
+    others = [
+        view,
+        Region("HEADER", "TOP", 0, 675, 1000, 25),
+        Region("TOOL_HEADER", "TOP", 0, 650, 1000, 50),
+        Region("TOOLS", "LEFT", 0, 100, 60, 550),
+        Region("UI", "RIGHT", 700, 100, 300, 550),
+        Region("ASSET_SHELF", "BOTTOM", 0, 0, 1000, 100),  # below, not over it
+    ]
+    assert overlay._place(view, others) == (60, 0, 640, 550)
+    quarter = Region("WINDOW", "NONE", 0, 100, 500, 300)
+    assert overlay._place(quarter, others) == (60, 0, 440, 300)
