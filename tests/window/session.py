@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import bpy
@@ -23,7 +23,7 @@ FAR = 36  # frames between pictures
 TICK = 0.1  # seconds for Blender to handle an event
 LONGEST = 60.0  # seconds that a step may take on a slow machine
 SIDEBAR_PIXELS = 400
-SCREENFULS = 2  # that the sidebar may be long
+SCREENFULS = 4  # that the sidebar may be long
 UP, DOWN, WHEEL_STEPS = 4, 5, 10  # buttons of the mouse wheel
 HEADER_PIXELS = 27  # from one closed panel to the next
 EDGE_PIXELS = 7  # from the region's left end to where its edge can be grabbed
@@ -108,32 +108,51 @@ def command_under_mouse(area: bpy.types.Area, where: bpy.types.Region) -> str:
     return manager.clipboard
 
 
-def click(operator: str, *, across: float = 0.5) -> Steps:
-    """Click the button of an operator in the sidebar; `across` is where to look, 0 left to 1 right."""
+def find(operator: str, *, across: float = 0.5) -> Generator[float, None, list[int]]:
+    """Heights of an operator's button in the sidebar, the topmost first; `across`: 0 left to 1 right.
+
+    Looks where the sidebar stands, then from its top downwards.
+    """
     where = sidebar()
     x = where.x + across * (where.width - 20)
-    rest_mouse()  # or Blender still names the button that was clicked last
-    yield TICK
-    for _ in range(SCREENFULS):
+    for screenful in range(-1, SCREENFULS):
+        rest_mouse()  # or Blender still names the button that was clicked last
+        yield TICK
+        heights = []
         for y in range(where.y + where.height - 12, where.y, -9):
             xdotool("mousemove", *point(x, y))
             yield TICK / 2
             if command_under_mouse(viewport(), where).startswith(f"bpy.ops.{operator}("):
-                xdotool("click", 1)
-                say(f"clicked {operator}")
-                yield TICK
-                return
-        yield from scroll(DOWN)
+                heights.append(y)
+            elif heights:
+                return heights
+        if heights:
+            return heights
+        if screenful < 0:
+            yield from scroll(UP, SCREENFULS)
+        else:
+            yield from scroll(DOWN)
     raise AssertionError(f"the sidebar has no button for {operator}")
 
 
-def scroll(button: int) -> Steps:
-    """Turn the mouse wheel over the sidebar, most of a screenful."""
+def click(operator: str, *, across: float = 0.5) -> Steps:
+    """Click the button of an operator in the sidebar."""
+    heights = yield from find(operator, across=across)
+    xdotool("mousemove", *point(sidebar().x + across * (sidebar().width - 20), heights[0]))
+    yield TICK
+    xdotool("click", 1)
+    say(f"clicked {operator}")
+    yield TICK
+
+
+def scroll(button: int, screenfuls: int = 1) -> Steps:
+    """Turn the mouse wheel over the sidebar, most of a screenful each time."""
     where = sidebar()
     xdotool("mousemove", *point(where.x + where.width / 2, where.y + where.height / 2))
     yield TICK
-    xdotool("click", "--repeat", WHEEL_STEPS, "--delay", 20, button)
-    yield 1.0
+    for _ in range(screenfuls):
+        xdotool("click", "--repeat", WHEEL_STEPS, "--delay", 20, button)
+        yield 1.0
 
 
 def widen_sidebar() -> Steps:
@@ -386,16 +405,8 @@ def trials() -> Steps:
 
 def open_panel_below(operator: str, further: int = 0) -> Steps:
     """Click the header of the panel that follows the last button of another one, or of one further below."""
-    where = sidebar()
-    x = where.x + 0.15 * (where.width - 20)
-    height = 0
-    for y in range(where.y + where.height - 12, where.y, -9):
-        xdotool("mousemove", *point(x, y))
-        yield TICK / 2
-        if command_under_mouse(viewport(), where).startswith(f"bpy.ops.{operator}("):
-            height = y
-        elif height:
-            break
+    heights = yield from find(operator, across=0.15)
+    x, height = sidebar().x + 0.15 * (sidebar().width - 20), heights[-1]
     xdotool("mousemove", *point(x, height - 30 - further * HEADER_PIXELS))
     yield TICK
     xdotool("click", 1)
