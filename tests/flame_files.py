@@ -205,8 +205,7 @@ def _smooth_fields(template: np.ndarray, random: np.random.Generator, count: int
 def _expressions(carried: np.ndarray, template: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """[100, V, 3]: fifty that together say what the default head's say, and fifty more that add little."""
     turn, _ = np.linalg.qr(random.normal(size=(len(carried), len(carried))))
-    size = np.linalg.norm(carried.reshape(len(carried), -1), axis=1)
-    mixed = np.tensordot(turn * np.minimum(size, np.median(size) * 2)[None] / size[None], carried, 1)
+    mixed = np.tensordot(turn, carried, 1)
     face = np.exp(-(((template - template[np.argmax(template[:, 2])]) / 0.07) ** 2).sum(1))
     more = _smooth_fields(template, random, 50, 0.0004) * face[:, None]
     return np.concatenate([mixed, more])

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eifer_blender.heads.arkit import arkit_parameters, from_arkit, limited, to_arkit
+from eifer_blender.heads.arkit import arkit_parameters, from_arkit, to_arkit
+from eifer_blender.heads.fitting import limited
 from eifer_blender.heads.default import load_default_head
 from eifer_blender.heads.deform import deform
 from eifer_blender.heads.metric import face_vertices

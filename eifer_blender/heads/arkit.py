@@ -11,19 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..spaces import ARKIT_NAMES, EXPRESSION, EYELIDS, JAW, JAW_LIMITS
-from .deform import joint_positions, rotation_matrix
-from .head import JOINTS, ParametricHead
-from .metric import face_vertices, parameter_effects
+from ..spaces import ARKIT_NAMES
+from .fitting import FaceMotion, face_motion, limited, rms, rows
+from .head import ParametricHead
 
-_DAMPING = 1e-3  # cost of one standard deviation, relative to the mean energy of the expression basis
 _LENGTH = 0.02  # millimetres of movement that a weight must be worth: few shapes instead of many small ones
 _RIDGE = 0.02  # mm^2, on top of it: one solution, which moves no faster than the face
 _MOST_SWEEPS = 400
 _CLOSE_ENOUGH = 2e-4  # of a weight, in one sweep
 _CHUNK = 1024  # frames at a time
-_TURNED = 0.01  # radians of the jaw from which its rotation is not taken to first order
-_TURNS, _STEP = 4, 0.02  # Gauss-Newton steps, and radians for their derivatives
 
 _JAW_OPEN, _MOUTH_CLOSE = ARKIT_NAMES.index("jawOpen"), ARKIT_NAMES.index("mouthClose")
 _WITHOUT_PARAMETER = [
@@ -65,8 +61,8 @@ def from_arkit(head: ParametricHead, weights: np.ndarray) -> HeadFrames:
     residual = np.empty(len(weights), np.float32)
     for at in range(0, len(weights), _CHUNK):
         part = slice(at, at + _CHUNK)
-        wrong = tables.displacement(parameters[part]) - weights[part] @ tables.shapes
-        residual[part] = tables.rms(wrong)
+        wrong = tables.motion.displacement(parameters[part]) - weights[part] @ tables.shapes
+        residual[part] = rms(wrong)
     return HeadFrames(parameters, residual)
 
 
@@ -83,33 +79,19 @@ def to_arkit(head: ParametricHead, parameters: np.ndarray) -> ArkitFrames:
     residual = np.empty(len(parameters), np.float32)
     for at in range(0, len(parameters), _CHUNK):
         part = slice(at, at + _CHUNK)
-        wanted = tables.displacement(parameters[part])
+        wanted = tables.motion.displacement(parameters[part])
         weights[part] = tables.solve(wanted)
-        residual[part] = tables.rms(wanted - weights[part] @ tables.shapes)
+        residual[part] = rms(wanted - weights[part] @ tables.shapes)
     return ArkitFrames(weights, residual)
-
-
-def limited(parameters: np.ndarray) -> np.ndarray:
-    """float32 [n, 55]: lids and jaw within what a face can do."""
-    result = np.array(parameters, np.float32)
-    result[:, EYELIDS] = np.clip(result[:, EYELIDS], 0.0, 1.0)
-    low, high = np.array(JAW_LIMITS, np.float32).T
-    result[:, JAW] = np.clip(result[:, JAW], low, high)
-    return result
 
 
 class _Tables:
     """What both directions need of one head; arrays over the face's v vertices, millimetres."""
 
     def __init__(self, head: ParametricHead) -> None:
-        face = face_vertices(head)
-        joint = joint_positions(head)[JOINTS.index("jaw")]
-        self.basis = _rows(np.concatenate([head.expression, head.eyelids]), face)  # [52, 3 v]
-        self.shapes = _rows(head.arkit, face)  # [52, 3 v]
-        self.correctives = _rows(head.jaw_correctives, face)  # [9, 3 v]
-        self.arms = ((head.template[face] - joint) * 1000).astype(np.float32)  # [v, 3] from the jaw's joint
-        self.share = head.weights[face, JOINTS.index("jaw")].astype(np.float32)  # [v] of the jaw's bone
-        self.parameters = _parameters_of_shapes(self, parameter_effects(head))
+        self.motion = face_motion(head)
+        self.shapes = rows(head.arkit, self.motion.face)  # [52, 3 v]
+        self.parameters = _parameters_of_shapes(self.motion, self.shapes)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -122,20 +104,6 @@ class _Tables:
         gram = columns[self.used] @ columns[self.used].T / vertices
         self.price = (_LENGTH * np.sqrt(np.diag(gram))).astype(np.float32)
         self.gram = (gram + _RIDGE * np.eye(len(gram))).astype(np.float32)
-
-    def displacement(self, parameters: np.ndarray) -> np.ndarray:
-        """float32 [n, 3 v] mm: `deform` at the face, less the neutral face."""
-        n = len(parameters)
-        turn = (rotation_matrix(parameters[:, JAW]) - np.eye(3)).astype(np.float32)
-        moved = parameters[:, : EYELIDS.stop] @ self.basis
-        moved += turn.reshape(n, 9) @ self.correctives
-        moved = moved.reshape(n, -1, 3)
-        moved += ((moved + self.arms) @ turn.transpose(0, 2, 1)) * self.share[:, None]
-        return moved.reshape(n, -1)
-
-    def rms(self, wrong: np.ndarray) -> np.ndarray:
-        """float32 [n]: root mean square over the vertices of distances [n, 3 v]."""
-        return np.sqrt(np.einsum("ij,ij->i", wrong, wrong) * 3 / wrong.shape[1])
 
     def solve(self, wanted: np.ndarray) -> np.ndarray:
         """float32 [n, 52]: weights for displacements [n, 3 v], by coordinate descent, all frames at once."""
@@ -161,47 +129,10 @@ def _tables(head: ParametricHead) -> _Tables:
     return _Tables(head)
 
 
-def _rows(field: np.ndarray, face: np.ndarray) -> np.ndarray:
-    """float32 [k, 3 v] mm of offsets [k, V, 3] m."""
-    return np.ascontiguousarray(field[:, face].reshape(len(field), -1) * np.float32(1000))
-
-
-def _parameters_of_shapes(tables: _Tables, effects: np.ndarray) -> np.ndarray:
-    """float32 [52, 55], see `arkit_parameters`; `effects` [55, 3 v] is the face's movement to first order."""
-    targets = tables.shapes.astype(np.float64)
+def _parameters_of_shapes(motion: FaceMotion, shapes: np.ndarray) -> np.ndarray:
+    """float32 [52, 55], see `arkit_parameters`."""
+    targets = shapes.astype(np.float64)
     targets[_MOUTH_CLOSE] += targets[_JAW_OPEN]  # closed lips mean something on an open jaw only
-    cost = np.zeros(len(effects))
-    cost[EXPRESSION] = _DAMPING * np.square(effects[EXPRESSION]).sum() / EXPRESSION.stop
-    result = np.stack([_closest(effects, target, cost) for target in targets])
-    for k in np.flatnonzero(np.abs(result[:, JAW]).max(1) > _TURNED):
-        for _ in range(_TURNS):
-            at = result[k].astype(np.float32)
-            here = _effects_at(tables, at)
-            beyond = targets[k] - tables.displacement(at[None])[0] + result[k] @ here
-            result[k] = _closest(here, beyond, cost)
+    result = motion.fit(targets)
     result[_MOUTH_CLOSE] -= result[_JAW_OPEN]
-    return result.astype(np.float32)
-
-
-def _closest(effects: np.ndarray, target: np.ndarray, cost: np.ndarray) -> np.ndarray:
-    """float64 [55]: damped least squares; lids and jaw do not go below what a face can do."""
-    gram, wanted = effects @ effects.T + np.diag(cost), effects @ target
-    bounded = np.zeros(len(gram), bool)
-    bounded[EYELIDS] = bounded[JAW.start] = True
-    free = np.ones(len(gram), bool)
-    while True:
-        result = np.zeros(len(gram))
-        result[free] = np.linalg.solve(gram[np.ix_(free, free)], wanted[free])
-        below = bounded & (result < 0)
-        if not below.any():
-            return result
-        free &= ~below
-
-
-def _effects_at(tables: _Tables, parameters: np.ndarray) -> np.ndarray:
-    """float64 [55, 3 v]: millimetres per unit of each parameter about `parameters` [55]."""
-    steps = np.eye(len(parameters), dtype=np.float32)
-    steps[JAW] *= _STEP
-    moved = tables.displacement(parameters + steps) - tables.displacement(parameters[None])
-    moved[JAW] /= _STEP
-    return moved.astype(np.float64)
+    return result

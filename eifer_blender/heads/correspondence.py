@@ -77,16 +77,14 @@ def correspond(source: FaceSurface, target: FaceSurface) -> Correspondence:
     placed = _thin_plate(a, b, source.vertices.astype(np.float64))
     placed = _drawn_over(placed, source, target, a, b)
     skin = np.unique(source.triangles)
-    close, distance = _closest(
-        placed[skin], _normals(placed, source.triangles)[skin], target, target.vertices
-    )
+    close, distance = _closest(placed[skin], _normals(placed, source.triangles)[skin], target, target.vertices)
     off = np.full(len(placed), np.nan, np.float32)
     off[skin] = distance
-    to_target = _match(source, target, placed, skin, close, scale)
+    to_target = _match(source, placed, target, target.vertices, close, 1.0 / scale)
     back = np.unique(target.triangles)
     normals = _normals(target.vertices, target.triangles)[back]
-    close_back, _ = _closest(target.vertices[back], normals, source, placed)
-    to_source = _match(target, source, target.vertices, back, close_back, 1.0 / scale, placed)
+    close, _ = _closest(target.vertices[back], normals, source, placed)
+    to_source = _match(target, target.vertices, source, placed, close, scale)
     return Correspondence(to_source, to_target, placed.astype(np.float32), off)
 
 
@@ -143,8 +141,7 @@ class _FrontalView:
 
 
 def _ball_triangles(face: FaceSurface) -> np.ndarray:
-    """Eyeballs as convex shells, so that no one needs their triangles: a fan around every vertex would do,
-    but a hull is closed and coarse enough."""
+    """The convex hulls of the eyeballs, so that nobody has to know their triangles."""
     from scipy.spatial import ConvexHull
 
     parts = []
@@ -195,6 +192,7 @@ def _mouth_marks(face: FaceSurface) -> dict[str, np.ndarray]:
     for side, sign in (("l", 1.0), ("r", -1.0)):
         order = np.argsort(sign * slit[:, 0])[-4:]
         corners[f"mouth_corner_{side}"] = slit[order].mean(0)
+    middle[0] = (corners["mouth_corner_l"][0] + corners["mouth_corner_r"][0]) / 2
     return {"stomion": middle, **corners}
 
 
@@ -399,31 +397,31 @@ def _normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 def _match(
     own: FaceSurface,
-    other: FaceSurface,
     at: np.ndarray,
-    skin: np.ndarray,
+    other: FaceSurface,
+    there: np.ndarray,
     close: _Close,
     scale: float,
-    other_at: np.ndarray | None = None,
 ) -> Match:
-    """All vertices of `own`, standing `at`: skin by what is closest, eyeballs by direction from the centre."""
-    there = other.vertices if other_at is None else other_at
-    count = len(own.vertices)
-    corners = np.zeros((count, 3), np.int64)
-    weights = np.zeros((count, 3), np.float32)
+    """Partners of all vertices of `own`, standing `at`, on `other`, standing `there`.
+
+    Skin goes by what is closest, eyeballs by direction from their centre.
+    """
+    from scipy.spatial import cKDTree
+
+    skin = np.unique(own.triangles)
+    corners = np.zeros((len(at), 3), np.int64)
+    weights = np.zeros((len(at), 3), np.float32)
     weights[:, 0] = 1.0
-    found = np.zeros(count, bool)
+    found = np.zeros(len(at), bool)
     goal = (there[close.corners] * close.weights[..., None]).sum(1)
     near = np.linalg.norm(goal - at[skin], axis=1) < _MATCHED
     corners[skin], weights[skin] = close.corners, close.weights
     found[skin] = near & (close.facing > 0.0)
     for eye, its in zip(own.eyes, other.eyes, strict=True):
-        directions, others = (_directions(face.vertices[ball]) for face, ball in ((own, eye), (other, its)))
-        from scipy.spatial import cKDTree
-
-        nearest = cKDTree(others).query(directions)[1]
+        nearest = cKDTree(_directions(other.vertices[its])).query(_directions(own.vertices[eye]))[1]
         corners[eye], found[eye] = np.asarray(its)[nearest][:, None], True
-    return Match(corners, weights, found, float(1.0 / scale) if other_at is None else float(1.0 / scale))
+    return Match(corners, weights, found, scale)
 
 
 def _directions(ball: np.ndarray) -> np.ndarray:

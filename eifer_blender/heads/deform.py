@@ -1,12 +1,11 @@
 """The head's surface from its parameters: FLAME's equations in NumPy.
 
     shaped = template + identity . beta
-    joints = joint_regressor . shaped
-    posed  = shaped + expression . psi + eyelids . lid + arkit . w + jaw_correctives . vec(R_jaw - I)
+    joints = joint_regressor . (shaped + expression . psi)
+    posed  = shaped + expression . psi + eyelids . lid + arkit . w + sum of correctives . vec(R_joint - I)
     vertex = linear blend skinning of posed about the joints
 
-The eyelids act before skinning, as shape keys do; the regressor's support does not move with any
-expression, so that the joints depend on the identity alone, as bones do.
+The eyelids act before skinning, as shape keys do. On the default head no expression moves a joint.
 """
 
 from __future__ import annotations
@@ -66,12 +65,20 @@ def deform(
     posed += np.tensordot(params[:, EYELIDS], head.eyelids, 1)
     if arkit is not None:
         posed += np.tensordot(np.asarray(arkit, dtype=np.float32), head.arkit, 1)
-    jaw = jaw_rotation(params)
-    used = np.nonzero(head.jaw_correctives.any(axis=(1, 2)))[0]
-    entries = (jaw - np.eye(3)).reshape(frames, 9)[:, used].astype(np.float32)
-    posed += np.tensordot(entries, head.jaw_correctives[used], 1)
-    joints = joint_positions(head, identity)
-    return _skin(head, posed, joints, _local_rotations(frames, jaw, neck, eyes))
+    local = _local_rotations(frames, jaw_rotation(params), neck, eyes)
+    for name, fields in head.correctives.items():
+        entries = (local[:, JOINTS.index(name)] - np.eye(3)).reshape(frames, 9)
+        used = np.flatnonzero(fields.any(axis=(1, 2)) & entries.any(0))
+        posed += np.tensordot(entries[:, used].astype(np.float32), fields[used], 1)
+    return _skin(head, posed, moved_joints(head, params, identity), local)
+
+
+def moved_joints(head: ParametricHead, params: np.ndarray, identity: np.ndarray | None = None) -> np.ndarray:
+    """float64 [N, 5, 3] metres: joints where identity and expression have them."""
+    joints = np.broadcast_to(joint_positions(head, identity), (len(params), len(JOINTS), 3))
+    if not head.joints_move:
+        return joints
+    return joints + np.tensordot(params[:, EXPRESSION].astype(np.float64), head.joint_motion, 1)
 
 
 def _local_rotations(
@@ -92,7 +99,7 @@ def _skin(head: ParametricHead, posed: np.ndarray, joints: np.ndarray, local: np
     offset = np.empty((frames, len(JOINTS), 3))
     for joint, parent in enumerate(PARENTS):
         # x -> R (x - J) + J, then the parent's transform
-        inner = joints[joint] - local[:, joint] @ joints[joint]
+        inner = joints[:, joint] - (local[:, joint] @ joints[:, joint, :, None])[..., 0]
         if parent < 0:
             rotation[:, joint], offset[:, joint] = local[:, joint], inner
         else:

@@ -5,12 +5,14 @@ Frame of this module: metres, y up, face towards +z, the subject's left is +x.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 JOINTS = ("root", "neck", "jaw", "eye_l", "eye_r")
 PARENTS = (-1, 0, 1, 1, 1)
+_STILL = 1e-6  # metres that a joint may move and still counts as fixed
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,8 @@ class ParametricHead:
     landmarks: dict[str, int]  # name -> vertex index
     mirror: np.ndarray  # int32 [V]: vertex on the other side
     tints: np.ndarray  # [V, 3] linear RGB surface colour
+    # Joint -> [9, V, 3] as `jaw_correctives`, for the neck and the eyes where a head has them.
+    other_correctives: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
         """Of the same geometry; so a head can be the key of a cache."""
@@ -48,6 +52,21 @@ class ParametricHead:
 
     def __hash__(self) -> int:
         return hash(self.hash)
+
+    @property
+    def correctives(self) -> dict[str, np.ndarray]:
+        """Joint -> correctives [9, V, 3], the jaw's included."""
+        return {"jaw": self.jaw_correctives, **self.other_correctives}
+
+    @cached_property
+    def joint_motion(self) -> np.ndarray:
+        """float32 [E, 5, 3] metres that one standard deviation of each expression moves the joints."""
+        return np.einsum("jv,eva->eja", self.joint_regressor, self.expression, optimize=True)
+
+    @cached_property
+    def joints_move(self) -> bool:
+        """Whether expressions move the joints, as FLAME's do."""
+        return bool(np.abs(self.joint_motion).max(initial=0.0) > _STILL)
 
     @property
     def triangles(self) -> np.ndarray:

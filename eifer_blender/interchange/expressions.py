@@ -11,7 +11,8 @@ import numpy as np
 
 from ..datasets.methods import ARKIT_52, METHODS, Method, target_columns
 from ..errors import EiferError
-from ..heads.arkit import from_arkit, limited
+from ..heads.arkit import from_arkit
+from ..heads.fitting import limited
 from ..heads.head import ParametricHead
 from ..mapping import rates
 from ..spaces import ARKIT_NAMES, DEFAULT_SPACE, ExpressionSpace

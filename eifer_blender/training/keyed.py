@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..heads.arkit import arkit_parameters, limited
+from ..heads.arkit import arkit_parameters
+from ..heads.fitting import limited
 from ..heads.head import ParametricHead
 from ..muscles import CHANNEL_COUNT, CHANNELS, SIDES
 from ..simulation.amplitude import FINE_RATE, OVERSAMPLING
