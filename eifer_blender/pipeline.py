@@ -71,9 +71,9 @@ class TakeData:
     """What bake writes.
 
     activation: as measured, before the animator's gain and smoothing. parameters: float32
-    [frames, 55], with them. marks: in the order of their frames. uncertainty_mm: float32 [frames], the
-    distance from the true face that the model expects, root mean square over the face; None where it
-    does not say.
+    [frames, 55], with them, of the expression space `space`. marks: in the order of their frames.
+    uncertainty_mm: float32 [frames], the distance from the true face that the model expects, root mean
+    square over the face; None where it does not say. expected_error_mm: its median where the face moves.
     """
 
     activation: Activation
@@ -83,19 +83,15 @@ class TakeData:
     marks: tuple[TakeMark, ...] = ()
     calibration: Calibration | None = None  # that the expressions were made with
     uncertainty_mm: np.ndarray | None = None
+    expected_error_mm: float | None = None
+    space: str = spaces.DEFAULT_SPACE.id
+    jaw_locations: np.ndarray | None = None  # float32 [frames, 3] of the jaw's bone, where joints move
+    identity: np.ndarray | None = None  # float32 [k] coefficients of the person, if the take brings them
 
     @property
     def frames(self) -> int:
         """Number of frames."""
         return len(self.parameters)
-
-    @property
-    def expected_error_mm(self) -> float | None:
-        """Median uncertainty of the frames in which the face moves."""
-        if self.uncertainty_mm is None:
-            return None
-        moving = _size_mm(self.parameters) > _MOVING_MM
-        return float(np.median(self.uncertainty_mm[moving])) if moving.any() else None
 
 
 def with_choices(recording: Recording, choices: tuple[ChannelChoice, ...]) -> Recording:
@@ -257,7 +253,17 @@ def express_take(
         notes,
         calibration=calibration,
         uncertainty_mm=uncertainty,
+        expected_error_mm=_expected_error(parameters, uncertainty),
+        space=model.metadata.space,
     )
+
+
+def _expected_error(parameters: np.ndarray, uncertainty: np.ndarray | None) -> float | None:
+    """Median uncertainty of the frames in which the face moves."""
+    if uncertainty is None:
+        return None
+    moving = _size_mm(parameters) > _MOVING_MM
+    return float(np.median(uncertainty[moving])) if moving.any() else None
 
 
 def _uncertainty_mm(sd: np.ndarray) -> np.ndarray | None:

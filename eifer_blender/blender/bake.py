@@ -44,16 +44,20 @@ class _Curve:
     values: np.ndarray  # float32 [frames]
 
 
-def face_columns(parameters: np.ndarray) -> np.ndarray:
-    """Parameters [frames, 55] as Blender plays them: 52 key values and the jaw's quaternion [frames, 56]."""
-    jaw = head_object.jaw_quaternions(parameters[:, spaces.JAW])
-    return np.concatenate([parameters[:, : len(takes.KEY_NAMES)], jaw], 1).astype(np.float32)
+def face_columns(parameters: np.ndarray, jaw: np.ndarray | None = None) -> np.ndarray:
+    """Parameters [frames, 55] as Blender plays them, float32 [frames, 56 or 59].
+
+    52 key values, the jaw's quaternion and, where joints move, its locations `jaw` [frames, 3].
+    """
+    turns = head_object.jaw_quaternions(parameters[:, spaces.JAW])
+    parts = [parameters[:, : len(takes.KEY_NAMES)], turns]
+    return np.concatenate(parts if jaw is None else [*parts, jaw], 1).astype(np.float32)
 
 
 def face_effects(head: ParametricHead) -> np.ndarray:
-    """Metres that one unit of each column of `face_columns` moves the face, float32 [56, n, 3].
+    """Metres that one unit of each column of `face_columns` moves the face, float32 [56 or 59, n, 3].
 
-    The jaw's part is its motion near rest: twice the lever arm about each axis.
+    The jaw's part is its motion near rest: twice the lever arm about each axis, and its own locations.
     """
     skin = np.flatnonzero(head.regions["skin"])
     chosen = skin[:: max(1, len(skin) // _FACE_VERTICES)]
@@ -63,7 +67,11 @@ def face_effects(head: ParametricHead) -> np.ndarray:
     axes = head_object.blender_axes()
     turns = np.stack([2.0 * np.cross(axis, arm) for axis in axes])
     still = np.zeros((1, len(chosen), 3), dtype=np.float32)
-    return np.concatenate([keys, still, turns]).astype(np.float32)
+    parts = [keys, still, turns]
+    if head.joints_move:
+        share = head.weights[chosen, head_object.JAW_INDEX, None]
+        parts.append(np.stack([share * axis for axis in axes]))
+    return np.concatenate(parts).astype(np.float32)
 
 
 def bake_steps(
@@ -107,7 +115,7 @@ def bake_steps(
             actions.write_curve(channels[column.role], column.curve_id, made, column.group)
             yield (number + 1) / len(columns)
         for role, one in channels.items():
-            actions.copy_foreign_curves(before.get(role), one, takes.OWN_CURVES[role])
+            actions.copy_foreign_curves(before.get(role), one, takes.own_curves(role, take))
     except BaseException:
         for action in {one.action for one in channels.values()}:
             bpy.data.actions.remove(action)
@@ -159,7 +167,7 @@ def reduce(
     def tick() -> None:
         progress(0.9, "Reducing the keys")
 
-    columns, effects = face_columns(take.parameters), face_effects(head)
+    columns, effects = face_columns(take.parameters, take.jaw_locations), face_effects(head)
     face = keyframes.reduce_take(columns, effects, tolerance_mm * _SAFETY, tick)
     activity = [
         keyframes.reduce_curve(take.activation.values[:, column], ACTIVITY_TOLERANCE)
@@ -175,14 +183,16 @@ def _recorded(take: TakeData) -> np.ndarray:
 
 def _columns(take: TakeData) -> list[_Curve]:
     """All curves of a take, in the order of `reduce`."""
-    face = face_columns(take.parameters)
+    face = face_columns(take.parameters, take.jaw_locations)
     columns = [
         _Curve(takes.EXPRESSION, curve_id, "Expression", face[:, i])
         for i, curve_id in enumerate(takes.KEY_CURVES)
     ]
     columns += [
-        _Curve(takes.RIG, curve_id, head_object.JAW_BONE, face[:, len(takes.KEY_CURVES) + i])
-        for i, curve_id in enumerate(takes.JAW_CURVES)
+        _Curve(takes.RIG, curve_id, head_object.JAW_BONE, column)
+        for curve_id, column in zip(
+            takes.JAW_CURVES + takes.JAW_LOCATION_CURVES, face[:, len(takes.KEY_CURVES) :].T, strict=False
+        )
     ]
     columns += [
         _Curve(takes.ACTIVITY, takes.EMG_CURVES[i], "EMG measured", take.activation.values[:, i])

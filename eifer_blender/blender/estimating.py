@@ -22,7 +22,7 @@ class Plan(NamedTuple):
     """What shall be estimated, read from the panel once."""
 
     head: bpy.types.Object
-    model: mapping.MappingModel
+    fitted: session.FittedModel
     model_path: str
     frames: np.ndarray  # int [n] that get an estimate
     margin: int  # frames before and after them that the model also looks at
@@ -40,10 +40,10 @@ def prepare(scene: bpy.types.Scene) -> Plan:
     head, activity = scene.eifer.head, scene.eifer.activity
     performance.check(head)
     estimates.check_writable(head)
-    model, fps = model_of(scene), frame_rate(scene)
+    fitted, fps = model_of(scene), frame_rate(scene)
     frames = performance.frames_of(scene, head)
-    margin = _margin(model.metadata, fps)
-    return Plan(head, model, activity.model, frames, margin, fps, activity.include_hidden)
+    margin = _margin(fitted.model.metadata, fps)
+    return Plan(head, fitted, activity.model, frames, margin, fps, activity.include_hidden)
 
 
 def frame_rate(scene: bpy.types.Scene) -> float:
@@ -51,10 +51,9 @@ def frame_rate(scene: bpy.types.Scene) -> float:
     return scene.render.fps / scene.render.fps_base
 
 
-def model_of(scene: bpy.types.Scene) -> mapping.MappingModel:
+def model_of(scene: bpy.types.Scene) -> session.FittedModel:
     """The panel's Exp2EMG model; EiferError unless it fits the panel's head."""
-    head = session.parametric_head(scene.eifer.head)
-    return session.model_for(scene.eifer.activity.model, head.hash, mapping.EXP2EMG)
+    return session.fitted_model(scene.eifer.activity.model, scene.eifer.head, mapping.EXP2EMG)
 
 
 def _margin(metadata: mapping.ModelMetadata, fps: float) -> int:
@@ -66,7 +65,8 @@ def _margin(metadata: mapping.ModelMetadata, fps: float) -> int:
 def compute(plan: Plan, played: Performance, progress: Progress) -> Estimate:
     """The estimate of a plan; a thread may do this."""
     progress(0.1, "Estimating the activity")
-    made = estimation.estimate(plan.model, played.parameters, plan.fps, include_hidden=plan.include_hidden)
+    faces = plan.fitted.face(played.parameters)
+    made = estimation.estimate(plan.fitted.model, faces, plan.fps, include_hidden=plan.include_hidden)
     inner = slice(plan.margin, plan.margin + len(plan.frames))
     return made._replace(values=made.values[inner], sd=made.sd[inner])
 
@@ -76,7 +76,7 @@ def finish(scene: bpy.types.Scene, plan: Plan, played: Performance, made: Estima
     head = plan.head
     names = [c.action.name for block in takes.targets(head).values() if (c := actions.assigned(block))]
     made_from = {"kind": "animation", "actions": list(dict.fromkeys(names))[:_KEPT_ACTIONS]}
-    stamp = _stamp(plan.model, plan.model_path, plan.include_hidden) | {"from": made_from}
+    stamp = _stamp(plan.fitted.model, plan.model_path, plan.include_hidden) | {"from": made_from}
     estimates.write(head, made, int(plan.frames[0]), stamp)
     return _tell(scene, [*played.notes, *made.notes])
 
@@ -98,9 +98,10 @@ def estimate_pose(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> lis
     """Set the head's properties to the activity of the pose that it shows, without keys; returns notes."""
     head = scene.eifer.head
     played = performance.pose(head, depsgraph)
+    fitted = model_of(scene)
     made = estimation.estimate(
-        model_of(scene),
-        played.parameters,
+        fitted.model,
+        fitted.face(played.parameters),
         frame_rate(scene),
         include_hidden=scene.eifer.activity.include_hidden,
     )
@@ -129,19 +130,20 @@ def from_file(scene: bpy.types.Scene, path: str, fps: float | None) -> FromFile:
     """
     head, activity = scene.eifer.head, scene.eifer.activity
     performance.check(head)
-    model, include_hidden = model_of(scene), activity.include_hidden
+    fitted, include_hidden = model_of(scene), activity.include_hidden
     expressions = work.expression_work(scene, path, fps)
 
     def compute(progress: Progress) -> work.Computed:
         computed = expressions.compute(progress)
         take = computed[0]
-        made.estimate = estimation.estimate(model, take.parameters, take.fps, include_hidden=include_hidden)
+        faces = fitted.face(take.parameters)
+        made.estimate = estimation.estimate(fitted.model, faces, take.fps, include_hidden=include_hidden)
         made.notes = (*take.notes, *made.estimate.notes)
         source = expressions.options["stamp"]
         made.stamp["from"] = {"kind": "file", "source": source["source"], "sha256": source["sha256"]}
         return computed
 
-    stamp = _stamp(model, activity.model, include_hidden)
+    stamp = _stamp(fitted.model, activity.model, include_hidden)
     made = FromFile(work.BakeWork(head, compute, expressions.options), stamp)
     return made
 

@@ -28,7 +28,7 @@ _TURNS = "rotation_quaternion"
 _WITHOUT_EFFECT = {"location", "scale", "rotation_euler", "rotation_axis_angle"}  # on how the jaw turns
 _CHAINS = {"IK", "SPLINE_IK"}  # constraints that turn other bones than their own
 _FACE_KEYS = takes.KEY_NAMES + spaces.ARKIT_NAMES
-_CORRECTIVE = "jaw_corrective_"
+_CORRECTIVE = "_corrective_"
 _MOVED_M = 1e-4  # of the jaw bone, before it is worth a sentence
 
 
@@ -100,7 +100,7 @@ def check(head: bpy.types.Object) -> ParametricHead:
     keys = head_object.mesh_keys(head)
     if len(head.data.vertices) != len(geometry.template):
         raise EiferError(
-            f"'{head.name}' has {len(head.data.vertices)} vertices, the default head has "
+            f"'{head.name}' has {len(head.data.vertices)} vertices, {geometry.name} has "
             f"{len(geometry.template)}; undo the change of its mesh, or add a new head."
         )
     if not keys.use_relative:
@@ -294,10 +294,14 @@ def _notes(head: bpy.types.Object) -> tuple[str, ...]:
     keys, rig = head_object.mesh_keys(head), head_object.armature_of(head)
     basis, notes = keys.reference_key, []
     moved = {m[1] for curve in _curves(keys) if (m := _KEY_PATH.match(curve.data_path))}
+    person = set(head_object.identity_names(head))
     others = [
         block.name
         for block in keys.key_blocks
-        if block != basis and block.name not in _FACE_KEYS and not block.name.startswith(_CORRECTIVE)
+        if block != basis
+        and block.name not in _FACE_KEYS
+        and _CORRECTIVE not in block.name
+        and block.name not in person
     ]
     own = [n for n in others if not keys.key_blocks[n].mute and (n in moved or keys.key_blocks[n].value)]
     if own:
@@ -311,7 +315,8 @@ def _notes(head: bpy.types.Object) -> tuple[str, ...]:
         notes.append(f"Keys with a vertex group or another base are counted as a whole: {_listed(changed)}.")
     jaw = rig.pose.bones[head_object.JAW_BONE]
     paths = {curve.data_path for curve in _curves(rig) if actions.plays(curve)}
-    if max(map(abs, jaw.location)) > _MOVED_M or _JAW_PATH + "location" in paths:
+    moved = max(map(abs, jaw.location)) > _MOVED_M or _JAW_PATH + "location" in paths
+    if moved and not head_object.joints_move(head):
         notes.append("The jaw bone is moved as well as turned; only its turn is counted.")
     return tuple(notes)
 

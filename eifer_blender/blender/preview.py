@@ -47,11 +47,14 @@ def start(head: bpy.types.Object, take: TakeData, start_frame: int) -> None:
 
     Raises EiferError if its action is linked, or if the head has lost keys or its armature.
     """
+    from . import session
+
     takes.targets(head)
+    take = session.translator(head)(take)
     if not head.eifer.previewing:
         _record(head)
     names = head.data.shape_keys.key_blocks.keys()
-    face = bake.face_columns(take.parameters)
+    face = bake.face_columns(take.parameters, take.jaw_locations)
     count = len(takes.KEY_NAMES)
     _frames[head.session_uid] = _Frames(
         head.name,
@@ -113,7 +116,10 @@ def show(head: bpy.types.Object, frame: float) -> None:
     blocks.foreach_set("value", frames.buffer)
     # Blender 4.2 does not notice foreach_set on key values by itself.
     keys.update_tag()
-    _jaw_bone(head).rotation_quaternion = frames.jaw[index].tolist()
+    jaw, shown = _jaw_bone(head), frames.jaw[index].tolist()
+    jaw.rotation_quaternion = shown[:4]
+    if len(shown) > 4:
+        jaw.location = shown[4:]
 
 
 def computing(scene: bpy.types.Scene) -> Callable[[Progress], session.Measured]:
@@ -204,7 +210,9 @@ def _own_curves(head: bpy.types.Object) -> dict[str, dict[actions.CurveId, bpy.t
     for role, block in _parts(head).items():
         channels = actions.assigned(block)
         curves = actions.curve_map(channels) if channels else {}
-        own[role] = {curve_id: c for curve_id, c in curves.items() if curve_id in takes.OWN_CURVES[role]}
+        own[role] = {
+            curve_id: c for curve_id, c in curves.items() if curve_id in takes.owned_curves(head, role)
+        }
     return own
 
 
@@ -222,6 +230,7 @@ def _record(head: bpy.types.Object) -> None:
     record = {
         "keys": {name: blocks[name].value for name in takes.KEY_NAMES},
         "jaw": list(_jaw_bone(head).rotation_quaternion),
+        "place": list(_jaw_bone(head).location),
         "muted": {
             role: [list(i) for i, curve in curves.items() if not curve.mute] for role, curves in own.items()
         },
@@ -236,9 +245,14 @@ def _read_record(text: str) -> dict:
     """The record; an empty one if somebody damaged it, since there is nothing better to restore."""
     try:
         record = json.loads(text)
-        return {"keys": dict(record["keys"]), "jaw": list(record["jaw"]), "muted": dict(record["muted"])}
+        return {
+            "keys": dict(record["keys"]),
+            "jaw": list(record["jaw"]),
+            "place": list(record.get("place", ())),
+            "muted": dict(record["muted"]),
+        }
     except (ValueError, KeyError, TypeError):
-        return {"keys": {}, "jaw": [1.0, 0.0, 0.0, 0.0], "muted": {}}
+        return {"keys": {}, "jaw": [1.0, 0.0, 0.0, 0.0], "place": [], "muted": {}}
 
 
 def restore(head: bpy.types.Object) -> None:
@@ -262,6 +276,8 @@ def restore(head: bpy.types.Object) -> None:
                 blocks[name].value = value
     if takes.RIG in parts:
         _jaw_bone(head).rotation_quaternion = record["jaw"]
+        if record["place"] and head_object.joints_move(head):
+            _jaw_bone(head).location = record["place"]
     for block in (head, *parts.values()):
         block.update_tag(refresh={"TIME"})  # animated values are read from their curves again
 

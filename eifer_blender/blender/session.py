@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import bpy
 import numpy as np
@@ -19,11 +20,13 @@ from ..electrodes import SITES
 from ..errors import EiferError
 from ..heads.default import load_default_head
 from ..heads.head import ParametricHead
+from ..heads.transfer import Transfer
 from ..pipeline import ChannelChoice, Progress, TakeData, TakeSettings
 from ..recordings import marks
 from ..recordings.types import Kind, Recording
 from ..signals.montage import spatial_map
-from . import actions, calibrations, estimates, head_object, segments, sources, takes
+from ..spaces import DEFAULT_SPACE, JAW
+from . import actions, calibrations, estimates, head_data, head_object, segments, sources, takes
 from .properties import NO_MUSCLE
 from .sources import OpenOptions
 
@@ -254,7 +257,7 @@ def _misfits(scene: bpy.types.Scene) -> list[str]:
     if head is None:
         return []
     try:
-        model = model_for(scene.eifer.animation.model, head_object.hash_of(head))
+        model = fitted_model(scene.eifer.animation.model, head).model
     except EiferError as error:  # a bad model is no reason not to open a recording
         return [str(error)]
     return mapping.check_chain(model, chain_settings(scene))
@@ -305,7 +308,8 @@ def _choices(stored: bpy.types.PropertyGroup) -> tuple[ChannelChoice, ...]:
 def match_chain(scene: bpy.types.Scene) -> None:
     """Set the signal chain to what the chosen model was made with. Raises EiferError for a bad model."""
     head, stored = scene.eifer.head, scene.eifer.recording
-    model = model_for(scene.eifer.animation.model, head_object.hash_of(head) if head else None)
+    path = scene.eifer.animation.model
+    model = fitted_model(path, head).model if head else model_for(path, None)
     wanted = mapping.settings_for(model)
     stored.chain.preset = wanted.preset
     with _filling(stored):
@@ -344,11 +348,66 @@ def settings_from_json(data: dict) -> TakeSettings:
 
 
 def parametric_head(head: bpy.types.Object) -> ParametricHead:
-    """The head's geometry; EiferError if the object is of another head than the installed one."""
+    """The head's geometry; EiferError if it is neither the installed default head nor brings its own."""
+    if head_data.is_stored(head):
+        return head_data.load(head).head
     default = load_default_head()
     if head_object.hash_of(head) != default.hash:
         raise EiferError(f"'{head.name}' was made from another version of the default head; add a new head.")
     return default
+
+
+class FittedModel(NamedTuple):
+    """A model, and the way between its expressions and those of a head; None where they are the same."""
+
+    model: mapping.MappingModel
+    to_head: Transfer | None
+    from_head: Transfer | None
+
+    def face(self, parameters: np.ndarray) -> np.ndarray:
+        """float32 [n, 55] in the model's space, for parameters [n, 55] of the head."""
+        return parameters if self.from_head is None else self.from_head(parameters)
+
+
+def fitted_model(path: str, head: bpy.types.Object, kind: str = mapping.EMG2EXP) -> FittedModel:
+    """A model for a head: of the head's own space, or of the default head's, which is then carried over.
+
+    Raises EiferError if the model is of neither.
+    """
+    geometry = parametric_head(head)
+    if not head_data.is_stored(head):
+        return FittedModel(model_for(path, geometry.hash, kind), None, None)
+    metadata = mapping.read_metadata(bpy.path.abspath(path) if path else None, kind=kind)
+    if metadata.space == geometry.space:
+        return FittedModel(model_for(path, geometry.hash, kind), None, None)
+    data = head_data.load(head)
+    return FittedModel(model_for(path, load_default_head().hash, kind), data.from_default, data.to_default)
+
+
+def translator(head: bpy.types.Object) -> Callable[[TakeData], TakeData]:
+    """What makes a take one of a head: in its own space, with the way of its jaw. A thread may call it.
+
+    It raises EiferError for a take from which no way leads there.
+    """
+    name, space = head.name, head_object.space_of(head)
+    from_default = head_data.load(head).from_default if head_data.is_stored(head) else None
+    moving = head_object.joints_move(head)
+    joints = head_object.joints_of(head, parametric_head(head)) if moving else None
+
+    def onto(take: TakeData) -> TakeData:
+        if take.space != space:
+            if take.space != DEFAULT_SPACE.id or from_default is None:
+                raise EiferError(
+                    f"This take is of the expression space '{take.space}', '{name}' of '{space}'."
+                )
+            take = replace(take, parameters=from_default(take.parameters), space=space)
+        if joints is None:
+            return take
+        own = joints if take.identity is None else joints._replace(identity=take.identity)
+        located = own.locations(head_object.JAW_BONE, take.parameters[:, JAW], take.parameters)
+        return replace(take, jaw_locations=located)
+
+    return onto
 
 
 @lru_cache(maxsize=4)
@@ -439,5 +498,6 @@ def unregister() -> None:
     bpy.app.handlers.load_post.remove(complete_overrides)
     sources.drop()
     calibrations.drop()
+    head_data.drop()
     _model_version.cache_clear()
     _metadata_version.cache_clear()

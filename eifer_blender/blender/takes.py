@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import muscles, spaces
 from ..errors import EiferError
-from ..pipeline import TakeMark
+from ..pipeline import TakeData, TakeMark
 from ..signals import MAX_FRAMES
 from . import actions, estimates, head_object
 from .actions import Channels, CurveId
@@ -33,12 +33,36 @@ KEY_NAMES = spaces.EXPRESSION_NAMES + spaces.EYELID_NAMES
 
 KEY_CURVES: tuple[CurveId, ...] = tuple((f'key_blocks["{name}"].value', 0) for name in KEY_NAMES)
 JAW_CURVES: tuple[CurveId, ...] = tuple((head_object.jaw_bone_path(), i) for i in range(4))
+JAW_LOCATION_CURVES: tuple[CurveId, ...] = tuple((head_object.jaw_location_path(), i) for i in range(3))
 EMG_CURVES: tuple[CurveId, ...] = tuple((f'["{EMG_PREFIX}{name}"]', 0) for name in muscles.CHANNELS)
 OWN_CURVES = {
     EXPRESSION: set(KEY_CURVES),
     ACTIVITY: set(EMG_CURVES) | estimates.CURVES,
     RIG: set(JAW_CURVES),
 }
+
+
+def own_curves(role: str, take: TakeData) -> set[CurveId]:
+    """What a take that is being written animates in a role; everything else there is the animator's."""
+    own = set(OWN_CURVES[role])
+    if role == RIG and take.jaw_locations is not None:
+        own |= set(JAW_LOCATION_CURVES)
+    if role == EXPRESSION and take.identity is not None:
+        own |= {identity_curve(number) for number in range(len(take.identity))}
+    return own
+
+
+def identity_curve(number: int) -> CurveId:
+    """The curve of an identity key."""
+    return f'key_blocks["{head_object.identity_name(number)}"].value', 0
+
+
+def owned_curves(head: bpy.types.Object, role: str) -> set[CurveId]:
+    """What takes of a head may animate in a role."""
+    own = set(OWN_CURVES[role])
+    if role == RIG and head_object.joints_move(head):
+        own |= set(JAW_LOCATION_CURVES)
+    return own
 
 
 def targets(head: bpy.types.Object) -> dict[str, bpy.types.ID]:
@@ -203,7 +227,7 @@ def remove(head: bpy.types.Object, index: int) -> None:
             if actions.is_assigned(blocks[role], one) and not _moves_others(head, blocks[role]):
                 actions.assign(blocks[role], None)
         else:
-            actions.remove_curves(one, OWN_CURVES[role])
+            actions.remove_curves(one, owned_curves(head, role) | _stamped_identity(take, role))
     for action in {one.action for one in channels.values()}:
         own = [one for one in channels.values() if one.action == action]
         if action.library is not None:
@@ -225,6 +249,12 @@ def remove(head: bpy.types.Object, index: int) -> None:
         rest_pose(head)
         estimates.forget_findings(head)
         estimates.recolour(head)
+
+
+def _stamped_identity(take: bpy.types.PropertyGroup, role: str) -> set[CurveId]:
+    """Curves of the identity that a take brought with it."""
+    count = read_stamp(take).get("identity", 0) if role == EXPRESSION else 0
+    return {identity_curve(number) for number in range(count if isinstance(count, int) else 0)}
 
 
 def _other_heads(head: bpy.types.Object) -> list[bpy.types.Object]:
@@ -273,9 +303,9 @@ def copy_to(take: bpy.types.PropertyGroup, source: bpy.types.Object, target: bpy
     made = actions.new_channels(f"EIFER {take.name}", blocks)
     for role, one in channels.items():
         for curve in actions.curves(one):
-            if (curve.data_path, curve.array_index) in OWN_CURVES[role]:
+            if (curve.data_path, curve.array_index) in owned_curves(source, role):
                 actions.copy_curve(curve, made[role])
-        actions.copy_foreign_curves(actions.assigned(blocks[role]), made[role], OWN_CURVES[role])
+        actions.copy_foreign_curves(actions.assigned(blocks[role]), made[role], owned_curves(target, role))
     write_stamp(made.values(), read_stamp(take))
     write_marks(made.values(), read_marks(take))
     if text := read_calibration(take):

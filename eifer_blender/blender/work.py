@@ -18,7 +18,7 @@ from ..errors import EiferError
 from ..heads.head import ParametricHead
 from ..pipeline import Progress, TakeData, TakeSettings
 from ..recordings.types import Recording
-from . import bake, calibrations, markers, session, sources, takes, timeline
+from . import bake, calibrations, head_data, markers, session, sources, takes, timeline
 from .sources import OpenOptions
 
 Computed = tuple[TakeData, list[keyframes.SparseKeys] | None, float]
@@ -36,7 +36,7 @@ class BakeWork:
 
 def panel_model(scene: bpy.types.Scene, head: bpy.types.Object) -> mapping.MappingModel:
     """The panel's model, which must fit the head."""
-    return session.model_for(scene.eifer.animation.model, session.parametric_head(head).hash)
+    return session.fitted_model(scene.eifer.animation.model, head).model
 
 
 def bake_work(scene: bpy.types.Scene, *, name: str = "", replace: bool = False) -> BakeWork:
@@ -131,6 +131,8 @@ def _reload_expressions(
 def _expressions(scene: bpy.types.Scene, file: str, options: dict, expected: str = "") -> BakeWork:
     head = scene.eifer.head
     geometry, rate = session.parametric_head(head), scene.render.fps / scene.render.fps_base
+    from_default = head_data.load(head).from_default if head_data.is_stored(head) else None
+    onto = session.translator(head)
     stamp = options["stamp"]
 
     def compute(progress: Progress) -> Computed:
@@ -139,16 +141,15 @@ def _expressions(scene: bpy.types.Scene, file: str, options: dict, expected: str
         progress(0.05, "Reading the expressions")
         clip = interchange.read_expressions(file, fps=stamp["options"]["fps"])
         progress(0.5, "Fitting the head")
-        parameters, notes = interchange.to_head(interchange.resample(clip, rate), geometry)
+        parameters, notes = interchange.to_head(interchange.resample(clip, rate), geometry, from_default)
         with open(file, "rb") as stream:
             stamp["sha256"] = hashlib.file_digest(stream, "sha256").hexdigest()
         if expected not in ("", stamp["sha256"]):
             notes = (f"'{stamp['source']}' has changed since the take was baked from it.", *notes)
         nothing = np.zeros((len(parameters), muscles.CHANNEL_COUNT), np.float32)
         activation = signals.Activation(nothing, np.full_like(nothing, np.nan), nothing > 0, rate)
-        return _reduced(
-            TakeData(activation, parameters, rate, notes), geometry, stamp["tolerance_mm"], progress
-        )
+        take = TakeData(activation, parameters, rate, notes, space=geometry.space)
+        return _reduced(onto(take), geometry, stamp["tolerance_mm"], progress)
 
     return BakeWork(head, compute, options)
 
@@ -171,8 +172,9 @@ def remap_work(scene: bpy.types.Scene) -> BakeWork:
         notes=(),
     )
     geometry = session.parametric_head(head)
-    model = session.model_for(animation.model, geometry.hash)
+    model = session.fitted_model(animation.model, head).model
     gain, smoothing = animation.gain, animation.smoothing_ms
+    onto = session.translator(head)
     used = calibrations.choice(head).load()
     misfits = mapping.check_chain(model, session.settings_from_json(stamp["settings"]).chain)
     settings = stamp["settings"] | {"gain": gain, "smoothing_ms": smoothing}
@@ -181,7 +183,7 @@ def remap_work(scene: bpy.types.Scene) -> BakeWork:
     def compute(progress: Progress) -> Computed:
         made = pipeline.express_take(activation, model, gain, smoothing, progress, used)
         made = dataclasses.replace(made, marks=marks, notes=(*misfits, *made.notes))
-        return _reduced(made, geometry, stamp["tolerance_mm"], progress)
+        return _reduced(onto(made), geometry, stamp["tolerance_mm"], progress)
 
     options = {"name": take.name, "start_frame": stamp["start_frame"], "stamp": new}
     return BakeWork(head, compute, options | {"replace": head.eifer.active_take})
@@ -204,7 +206,8 @@ class _Work:
         self, *, path: str, absolute: bool, name: str, start_frame: int, replace: int | None
     ) -> BakeWork:
         geometry = session.parametric_head(self.head)
-        model = session.model_for(self.model_path, geometry.hash)
+        model = session.fitted_model(self.model_path, self.head).model
+        onto = session.translator(self.head)
         stamp = {
             "version": 1,
             "source": Path(self.file).name,
@@ -226,7 +229,7 @@ class _Work:
             if self.expected not in ("", recording.sha256):
                 changed = f"'{stamp['source']}' has changed since the take was baked from it."
                 take = dataclasses.replace(take, notes=(changed, *take.notes))
-            return _reduced(take, geometry, self.tolerance, progress)
+            return _reduced(onto(take), geometry, self.tolerance, progress)
 
         options = {"name": name, "start_frame": start_frame, "stamp": stamp, "replace": replace}
         return BakeWork(self.head, compute, options)

@@ -77,7 +77,9 @@ def correspond(source: FaceSurface, target: FaceSurface) -> Correspondence:
     placed = _thin_plate(a, b, source.vertices.astype(np.float64))
     placed = _drawn_over(placed, source, target, a, b)
     skin = np.unique(source.triangles)
-    close, distance = _closest(placed[skin], _normals(placed, source.triangles)[skin], target, target.vertices)
+    close, distance = _closest(
+        placed[skin], _normals(placed, source.triangles)[skin], target, target.vertices
+    )
     off = np.full(len(placed), np.nan, np.float32)
     off[skin] = distance
     to_target = _match(source, placed, target, target.vertices, close, 1.0 / scale)

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..datasets.methods import ARKIT_52, METHODS, Method, target_columns
+from ..datasets.methods import ARKIT_52, FLAME_53, FLAME_55, METHODS, Method, target_columns
 from ..errors import EiferError
 from ..heads.arkit import from_arkit
 from ..heads.fitting import limited
 from ..heads.head import ParametricHead
+from ..heads.transfer import Transfer
 from ..mapping import rates
-from ..spaces import ARKIT_NAMES, DEFAULT_SPACE, ExpressionSpace
+from ..spaces import ARKIT_NAMES, DEFAULT_SPACE, EYELIDS, ExpressionSpace
 from .clip import RATES, ExpressionClip
 from .clock import Clock, counted, read_times, seconds
 from .live_link import ANGLES, read_timecodes
@@ -37,6 +38,13 @@ _HEADS = {
     "bfm-64": "the Basel face model (Deep3DFace)",
     "bfm-100": "the Basel face model (FOCUS)",
 }
+
+
+def _way_out(space: str) -> str:
+    """What to do with parameters of another head."""
+    if space in (FLAME_55.id, FLAME_53.id):
+        return "add the FLAME head that they were made for and load them onto it, or give an ARKit table"
+    return "give an ARKit or Live Link Face table of the same face, or a model of that space"
 
 
 class _Layout(NamedTuple):
@@ -78,20 +86,26 @@ def read_expressions(path: Path | str, *, fps: float | None = None) -> Expressio
     )  # fmt: skip
 
 
-def to_head(clip: ExpressionClip, head: ParametricHead) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(parameters float32 [n, 55] of the head, notes) for a clip of ARKit weights or of the head itself.
+def to_head(
+    clip: ExpressionClip, head: ParametricHead, from_default: Transfer | None = None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(parameters float32 [n, 55] of the head, notes) for a clip of ARKit weights or of the head's own space.
 
-    Weights below 0 or above 1, which a face cannot have, are clamped, and `mouthClose`, which closes the lips
+    from_default: carries parameters of the default head over to a head of another kind. Weights below 0 or above 1, which a face cannot have, are clamped, and `mouthClose`, which closes the lips
     of an open jaw, counts no more than `jawOpen`. Raises EiferError if the clip belongs to another head.
     """
     notes = clip.notes
-    if clip.space.id == head.space == DEFAULT_SPACE.id:
+    if clip.space.id == head.space:
         return limited(clip.values), notes
+    if clip.space.id == FLAME_53.id and head.space == FLAME_55.id:
+        without_lids = np.insert(clip.values, [EYELIDS.start, EYELIDS.start], 0.0, axis=1)
+        return limited(without_lids), (*notes, "The file says nothing of the eyelids; they stay open.")
+    if clip.space.id == DEFAULT_SPACE.id and from_default is not None:
+        return from_default(clip.values), notes
     if clip.space.id != ARKIT_52.id:
         belongs = _HEADS.get(clip.space.id, f"the space '{clip.space.id}'")
         raise EiferError(
-            f"These are parameters of {belongs}, not of the head '{head.name}': "
-            "give an ARKit or Live Link Face table of the same face, or a model of that space."
+            f"These are parameters of {belongs}, not of the head '{head.name}': {_way_out(clip.space.id)}."
         )
     weights = np.clip(clip.values, 0.0, 1.0)
     beyond = float(np.mean((clip.values < -_NOISE) | (clip.values > 1 + _NOISE)))
