@@ -5,6 +5,9 @@ Nothing of FLAME is in here: template, bases and joints come from the default he
 
 from __future__ import annotations
 
+import pickle
+import sys
+import types
 from functools import lru_cache
 from pathlib import Path
 
@@ -223,3 +226,37 @@ def _regressor(template: np.ndarray, joints: np.ndarray) -> np.ndarray:
         system = np.concatenate([template[near].T, np.ones((1, len(near)))])
         regressor[joint, near] = np.linalg.lstsq(system, np.append(position, 1.0), rcond=None)[0]
     return regressor
+
+
+def write_pickle(path: Path, seed: int = 0, protocol: int = 5, **changed: object) -> Path:
+    """The arrays as a pickle, the regressor sparse: protocol 5 as FLAME 2023 Open has it."""
+    from scipy import sparse
+
+    arrays = {name: value for name, value in {**flame_arrays(seed), **changed}.items() if value is not None}
+    if isinstance(arrays.get("J_regressor"), np.ndarray):
+        arrays["J_regressor"] = sparse.csc_matrix(arrays["J_regressor"])
+    path.write_bytes(pickle.dumps(arrays, protocol=protocol))
+    return path
+
+
+def write_old_pickle(path: Path, seed: int = 0) -> Path:
+    """As the releases up to 2023: protocol 2, arrays inside objects of a package that is not installed."""
+    chumpy = types.ModuleType("chumpy.ch")
+    chumpy.Ch = type("Ch", (), {"__module__": "chumpy.ch", "__qualname__": "Ch"})
+    modules = {"chumpy": types.ModuleType("chumpy"), "chumpy.ch": chumpy}
+    known = {name: sys.modules.get(name) for name in modules}
+    arrays: dict[str, object] = dict(flame_arrays(seed))
+    sys.modules.update(modules)
+    try:
+        for name in ("v_template", "shapedirs", "posedirs", "weights"):
+            wrapped = chumpy.Ch()
+            wrapped.x = np.asfortranarray(arrays[name])
+            arrays[name] = wrapped
+        arrays["bs_style"] = "lbs"
+        return write_pickle(path, seed, 2, **arrays)
+    finally:
+        for name, module in known.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eifer_blender.heads.arkit import arkit_parameters, from_arkit, to_arkit
-from eifer_blender.heads.fitting import limited
 from eifer_blender.heads.default import load_default_head
 from eifer_blender.heads.deform import deform
+from eifer_blender.heads.fitting import limited
 from eifer_blender.heads.metric import face_vertices
 from eifer_blender.spaces import ARKIT_NAMES, EXPRESSION, EYELIDS, JAW, JAW_LIMITS
 

@@ -7,7 +7,6 @@ mesh's own keys; the rest lies in one property of the mesh as an NPZ that holds 
 from __future__ import annotations
 
 import io
-import zipfile
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from .. import spaces
 from ..errors import EiferError
 from ..heads.head import JOINTS, ParametricHead
 from ..heads.transfer import Transfer
+from ..plain_arrays import from_npz
 from . import head_object
 from .space import from_blender
 
@@ -110,12 +110,8 @@ def _arrays(obj: bpy.types.Object) -> dict[str, np.ndarray]:
     if not isinstance(stored, bytes) or len(stored) > _MOST_BYTES:
         raise _damaged(obj)
     try:
-        with zipfile.ZipFile(io.BytesIO(stored)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MOST_BYTES:
-                raise _damaged(obj)
-        with np.load(io.BytesIO(stored), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        return from_npz(stored, _MOST_BYTES)
+    except ValueError as error:
         raise _damaged(obj) from error
 
 
@@ -130,7 +126,7 @@ def _head(obj: bpy.types.Object, arrays: dict[str, np.ndarray]) -> ParametricHea
     count = len(mesh.vertices)
     if not 0 < count <= _MOST_VERTICES or arrays["weights"].shape != (count, len(JOINTS)):
         raise EiferError(
-            f"'{obj.name}' has other vertices than the head that it was made from; undo the change of its mesh."
+            f"'{obj.name}' has other vertices than the head it was made from; undo the change of its mesh."
         )
     blocks = keys.key_blocks
     basis = _points(keys.reference_key, count)

@@ -310,7 +310,9 @@ def place_bones(rig: bpy.types.Object, joints: np.ndarray) -> None:
     places = ((s, v) for s in bpy.data.scenes for v in s.view_layers if rig.name in v.objects)
     scene, layer = next(places, (None, None))
     if layer is None or rig.data.library is not None or bpy.context.mode != "OBJECT":
-        raise EiferError(f"The bones of '{rig.name}' cannot be moved; be in object mode, in a scene that has it.")
+        raise EiferError(
+            f"The bones of '{rig.name}' cannot be moved; be in object mode, in a scene that has it."
+        )
     hidden, rig.hide_viewport = rig.hide_viewport, False
     hidden_here = rig.hide_get(view_layer=layer)
     rig.hide_set(False, view_layer=layer)

@@ -65,12 +65,19 @@ class Correspondence(NamedTuple):
     distance: np.ndarray  # float32 [V']: from there to the target's skin; NaN for what is no skin
 
 
-def correspond(source: FaceSurface, target: FaceSurface) -> Correspondence:
+def correspond(
+    source: FaceSurface,
+    target: FaceSurface,
+    known_here: dict[str, np.ndarray] | None = None,
+    known_there: dict[str, np.ndarray] | None = None,
+) -> Correspondence:
     """Lay the skin of `source` over that of `target`.
 
+    known_here, known_there: positions [3] of landmarks that somebody knows on both, beside those found.
     Raises EiferError if one of them shows no eyes, lips or profile where a face has them.
     """
-    here, there = face_landmarks(source), face_landmarks(target)
+    here = face_landmarks(source) | (known_here or {})
+    there = face_landmarks(target) | (known_there or {})
     names = [name for name in here if name in there]
     a, b = (np.array([marks[name] for name in names]) for marks in (here, there))
     scale = _size(b) / _size(a)

@@ -28,6 +28,12 @@ _LID_REACH = 0.004  # metres from the eyeball within which skin is a lid
 _IRIS, _PUPIL, _LIMBUS = np.radians((29.0, 11.0, 33.0))  # angles from the optical axis
 _COLOURS = {"sclera": (0.83, 0.80, 0.77), "limbus": (0.20, 0.19, 0.17), "iris": (0.19, 0.26, 0.26),
             "pupil": (0.01, 0.01, 0.01), "brow": (0.16, 0.09, 0.06)}  # fmt: skip
+# Landmarks of the default head as numbers of MediaPipe's face mesh; several are averaged.
+_MEDIAPIPE = {
+    "brow_inner_l": (285, 336), "brow_outer_l": (276, 300),
+    "brow_inner_r": (55, 107), "brow_outer_r": (46, 70),
+    "mouth_corner_l": (291,), "mouth_corner_r": (61,), "nose_tip": (1,), "glabella": (9,), "chin": (152,),
+}  # fmt: skip
 _BROW_M = 0.0028  # metres around the roots of brow hairs that are darkened
 
 
@@ -52,9 +58,9 @@ def flame_head(file: FlameFile, *, identities: int = IDENTITIES) -> FlameHead:
     triangles = file.faces[skin[file.faces].all(1)]
     jaw = file.weights[:, JOINTS.index("jaw")].astype(np.float64)
     surface = FaceSurface(file.template.astype(np.float64), triangles, eyes, jaw)
-    over = correspond(face_surface(default), surface)
+    over = correspond(face_surface(default), surface, *_known_landmarks(default, file))
     notes = list(file.notes)
-    lids = file.eyelids
+    lids = file.side.eyelids
     if lids is None:
         lids = _lids(default, over, file, eyes)
         notes.append("The eyelids were made from the geometry; FLAME's own eyelid files were not given.")
@@ -75,7 +81,12 @@ def flame_head(file: FlameFile, *, identities: int = IDENTITIES) -> FlameHead:
         arkit=over.to_source.offsets(default.arkit),
         joint_regressor=file.joint_regressor,
         weights=file.weights,
-        regions={"skin": skin, "eyeball_l": _members(skin, eyes[0]), "eyeball_r": _members(skin, eyes[1])},
+        regions={
+            **(file.side.masks or {}),
+            "skin": skin,
+            "eyeball_l": _members(skin, eyes[0]),
+            "eyeball_r": _members(skin, eyes[1]),
+        },
         landmarks=_landmarks(default, over),
         mirror=_mirror(file.template),
         tints=_tints(default, over, file, eyes),
@@ -86,6 +97,19 @@ def flame_head(file: FlameFile, *, identities: int = IDENTITIES) -> FlameHead:
         },
     )
     return FlameHead(head, *both_ways(default, head, over), tuple(notes))
+
+
+def _known_landmarks(
+    default: ParametricHead, file: FlameFile
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The landmarks that both heads name, where FLAME's embedding was given."""
+    points = file.side.landmarks or {}
+    there = {
+        name: np.mean([points[number] for number in numbers], 0)
+        for name, numbers in _MEDIAPIPE.items()
+        if all(number in points for number in numbers)
+    }
+    return {name: default.template[default.landmarks[name]].astype(np.float64) for name in there}, there
 
 
 def _hash(file: FlameFile, lids: np.ndarray, identities: int) -> str:
@@ -144,8 +168,8 @@ def _mirror(template: np.ndarray) -> np.ndarray:
 
 def _uvs(file: FlameFile) -> np.ndarray:
     """float32 [L, 2]: the file's, or a cylinder around the head."""
-    if file.uv is not None:
-        return file.uv.reshape(-1, 2).astype(np.float32)
+    if file.side.uv is not None:
+        return file.side.uv.reshape(-1, 2).astype(np.float32)
     corners = file.template[file.faces.ravel()]
     middle = file.template.mean(0)
     around = np.arctan2(corners[:, 0] - middle[0], corners[:, 2] - middle[2]) / (2 * np.pi) + 0.5

@@ -91,8 +91,9 @@ def to_head(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """(parameters float32 [n, 55] of the head, notes) for a clip of ARKit weights or of the head's own space.
 
-    from_default: carries parameters of the default head over to a head of another kind. Weights below 0 or above 1, which a face cannot have, are clamped, and `mouthClose`, which closes the lips
-    of an open jaw, counts no more than `jawOpen`. Raises EiferError if the clip belongs to another head.
+    from_default: carries parameters of the default head over to a head of another kind. Weights below 0 or
+    above 1, which a face cannot have, are clamped, and `mouthClose`, which closes the lips of an open jaw,
+    counts no more than `jawOpen`. Raises EiferError if the clip belongs to another head.
     """
     notes = clip.notes
     if clip.space.id == head.space:

@@ -7,7 +7,7 @@ import flame_files
 import numpy as np
 import pytest
 
-from eifer_blender.blender import head_data, head_object, identity, session
+from eifer_blender.blender import head_data, head_object, identity
 from eifer_blender.blender.space import from_blender, to_quaternions
 from eifer_blender.heads.flame import from_arrays
 from eifer_blender.heads.flame_head import FlameHead, flame_head
@@ -75,7 +75,9 @@ def pose(obj, made, params, neck):
     rig = head_object.armature_of(obj)
     bone = rig.pose.bones["neck"]
     bone.rotation_quaternion = to_quaternions(neck[None])[0].tolist()
-    bone.location = head_object.joints_of(obj, made.head).locations("neck", neck[None], params[None])[0].tolist()
+    bone.location = (
+        head_object.joints_of(obj, made.head).locations("neck", neck[None], params[None])[0].tolist()
+    )
     rig.update_tag()
 
 
