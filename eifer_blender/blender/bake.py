@@ -41,7 +41,7 @@ class _Curve:
     role: str
     curve_id: CurveId
     group: str
-    values: np.ndarray  # float32 [frames]
+    values: np.ndarray  # float32 [frames]; a single value has a single key
 
 
 def face_columns(parameters: np.ndarray, jaw: np.ndarray | None = None) -> np.ndarray:
@@ -123,6 +123,8 @@ def bake_steps(
     full = {**stamp, "id": uuid.uuid4().hex, "start_frame": start_frame, "frames": take.frames}
     full |= {"fps": take.fps, "missing": _missing_ranges(take.activation.present), "name": name}
     full |= {"calibration": calibrations.mark(take.calibration), "expected_mm": take.expected_error_mm}
+    if take.identity is not None:
+        full["identity"] = len(take.identity)
     full |= _marked_channels(take, stamp)
     full |= {"head_hash": head_object.hash_of(head), "space": head_object.space_of(head)}
     takes.write_stamp(channels.values(), full)
@@ -194,6 +196,13 @@ def _columns(take: TakeData) -> list[_Curve]:
             takes.JAW_CURVES + takes.JAW_LOCATION_CURVES, face[:, len(takes.KEY_CURVES) :].T, strict=False
         )
     ]
+    if take.identity is not None:
+        columns += [
+            _Curve(
+                takes.EXPRESSION, takes.identity_curve(number), takes.IDENTITY_GROUP, take.identity[[number]]
+            )
+            for number in range(len(take.identity))
+        ]
     columns += [
         _Curve(takes.ACTIVITY, takes.EMG_CURVES[i], "EMG measured", take.activation.values[:, i])
         for i in _recorded(take)
@@ -202,6 +211,8 @@ def _columns(take: TakeData) -> list[_Curve]:
 
 
 def _keys(column: _Curve, frames: np.ndarray, sparse: keyframes.SparseKeys | None) -> Keys:
+    if len(column.values) == 1:
+        return Keys(frames[:1], column.values)
     if sparse is None:
         return Keys(frames, column.values)
     return Keys(frames[sparse.indices], sparse.values, sparse.slopes)

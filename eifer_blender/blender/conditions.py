@@ -39,6 +39,14 @@ def needs_head(context: bpy.types.Context) -> str:
     return ""
 
 
+def needs_identity_keys(context: bpy.types.Context) -> str:
+    """The head has keys for identity."""
+    head = context.scene.eifer.head
+    if head_object.identity_names(head):
+        return ""
+    return f"'{head.name}' has no identity keys; FLAME heads have them"
+
+
 def needs_editable_animation(context: bpy.types.Context) -> str:
     """No NLA strip is being edited on the head."""
     head = context.scene.eifer.head

@@ -90,7 +90,7 @@ def add_head(
     obj.parent = rig
     obj[SPACE_STAMP] = head.space
     obj[HASH_STAMP] = head.hash
-    obj[IDENTITY_STAMP] = identity.tolist()
+    obj[IDENTITY_STAMP] = identity.tolist()  # with keys, `identity.fit_joints` keeps it
     obj[JOINTS_STAMP] = head.joints_move
     _add_weights(obj, head)
     _add_keys(obj, head, identity_keys)
@@ -198,6 +198,21 @@ def identity_of(head: bpy.types.Object) -> np.ndarray:
     return np.array([head.data.shape_keys.key_blocks[name].value for name in names], np.float32)
 
 
+def own_identity(head: bpy.types.Object) -> np.ndarray:
+    """float32 [k]: the identity that a head was given, whatever person the take that plays brings with it."""
+    return np.array(head.get(IDENTITY_STAMP, ()), np.float32)
+
+
+def show_identity(head: bpy.types.Object, identity: np.ndarray) -> None:
+    """Set the identity keys; those beyond the coefficients are 0."""
+    blocks = head.data.shape_keys.key_blocks
+    names = identity_names(head)
+    padded = np.zeros(len(names), np.float32)
+    padded[: len(identity)] = identity[: len(names)]
+    for name, value in zip(names, padded.tolist(), strict=True):
+        blocks[name].value = value
+
+
 def rest_joints(head: bpy.types.Object) -> np.ndarray:
     """float64 [5, 3] metres in the head's frame: where the armature's bones have the joints at rest."""
     bones = armature_of(head).data.bones
@@ -283,10 +298,22 @@ def _mesh(head: ParametricHead, name: str, vertices: np.ndarray) -> bpy.types.Me
     colours = np.ones((len(vertices), 4), dtype=np.float32)
     colours[:, :3] = head.tints
     tint.data.foreach_set("color", colours.ravel())
+    if "Eye" in head.materials:
+        _add_eye_axes(mesh, head)
     mesh.color_attributes.active_color_index = 0
     mesh.color_attributes.render_color_index = 0
     mesh.update()
     return mesh
+
+
+def _add_eye_axes(mesh: bpy.types.Mesh, head: ParametricHead) -> None:
+    axes = np.zeros((len(head.template), 3), np.float32)
+    for side in "lr":
+        eye = head.regions[f"eyeball_{side}"]
+        ball = head.template[eye] - (head.template[eye].min(0) + head.template[eye].max(0)) / 2
+        axes[eye] = ball / np.linalg.norm(ball, axis=1, keepdims=True)
+    attribute = mesh.attributes.new(materials.EYE_AXIS, "FLOAT_VECTOR", "POINT")
+    attribute.data.foreach_set("vector", to_blender(axes).astype(np.float32).ravel())
 
 
 def _armature(scene: bpy.types.Scene, name: str, joints: np.ndarray) -> bpy.types.Object:

@@ -12,12 +12,26 @@ _VIEW_COLOURS = {
     "Sclera": (0.83, 0.80, 0.77),
     "Cornea": (0.10, 0.11, 0.08),
     "Iris": (0.10, 0.11, 0.08),
+    "Eye": (0.83, 0.80, 0.77),
     "Teeth": (0.80, 0.74, 0.62),
     "Gums": (0.45, 0.16, 0.15),
     "Tongue": (0.48, 0.14, 0.13),
     "Hair": (0.045, 0.026, 0.017),
     "Rim": (0.05, 0.045, 0.045),
 }
+EYE_AXIS = "eye_axis"
+"""Vertex attribute of whole eyeballs: direction from the centre at rest, in Blender's axes, looking to -y."""
+
+# Sines of the angle from the optical axis at which rings begin, and their colours.
+_EYE_RINGS = (
+    (0.001, (0.004, 0.004, 0.004)),
+    (0.175, (0.004, 0.004, 0.004)),
+    (0.195, (0.13, 0.10, 0.05)),
+    (0.30, (0.10, 0.16, 0.15)),
+    (0.46, (0.09, 0.14, 0.14)),
+    (0.50, (0.03, 0.04, 0.04)),
+    (0.56, (0.78, 0.74, 0.71)),
+)
 _SUBSURFACE_RADIUS = (1.0, 0.35, 0.18)  # red light goes deepest
 
 
@@ -132,6 +146,31 @@ def _cornea(material: bpy.types.Material, shader: bpy.types.ShaderNode, _tint_na
     material.surface_render_method = "BLENDED"
 
 
+def _eye(material: bpy.types.Material, shader: bpy.types.ShaderNode, _tint_name: str) -> None:
+    """A whole eyeball: rings by the distance from the optical axis, sharp at any tessellation."""
+    tree = material.node_tree
+    axis = tree.nodes.new("ShaderNodeAttribute")
+    axis.attribute_name = EYE_AXIS
+    flat = tree.nodes.new("ShaderNodeVectorMath")
+    flat.operation = "MULTIPLY"
+    flat.inputs[1].default_value = (1.0, 0.0, 1.0)
+    distance = tree.nodes.new("ShaderNodeVectorMath")
+    distance.operation = "LENGTH"
+    ramp = tree.nodes.new("ShaderNodeValToRGB")
+    for place, colour in _EYE_RINGS:
+        element = ramp.color_ramp.elements.new(place)
+        element.color = (*colour, 1.0)
+    ramp.color_ramp.elements.remove(ramp.color_ramp.elements[0])
+    ramp.color_ramp.elements[-1].color = (*_VIEW_COLOURS["Sclera"], 1.0)
+    tree.links.new(axis.outputs["Vector"], flat.inputs[0])
+    tree.links.new(flat.outputs["Vector"], distance.inputs[0])
+    tree.links.new(distance.outputs["Value"], ramp.inputs["Fac"])
+    tree.links.new(ramp.outputs["Color"], shader.inputs["Base Color"])
+    shader.inputs["Roughness"].default_value = 0.12
+    shader.inputs["Coat Weight"].default_value = 0.8
+    shader.inputs["Coat Roughness"].default_value = 0.03
+
+
 def _rim(_material: bpy.types.Material, shader: bpy.types.ShaderNode, _tint_name: str) -> None:
     shader.inputs["Base Color"].default_value = (*_VIEW_COLOURS["Rim"], 1.0)
     shader.inputs["Roughness"].default_value = 0.6
@@ -143,6 +182,7 @@ _BUILDERS: dict[str, Callable[..., None]] = {
     "Sclera": _tinted(0.22, scatter=0.15, coat=0.6, glow=0.06),
     "Cornea": _cornea,
     "Iris": _tinted(0.55, glow=0.45),
+    "Eye": _eye,
     "Teeth": _tinted(0.22, scatter=0.1, coat=0.4, glow=0.18),
     "Gums": _tinted(0.3, scatter=0.15, coat=0.4),
     "Tongue": _tinted(0.38, scatter=0.2, coat=0.2),

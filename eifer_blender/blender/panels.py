@@ -6,10 +6,23 @@ import bpy
 
 from .. import muscles
 from ..recordings import FORMATS_TEXT
-from . import actions, calibrations, conditions, head_object, segments, session, takes, timeline
+from . import (
+    actions,
+    calibrations,
+    conditions,
+    flame,
+    head_data,
+    head_object,
+    identity,
+    segments,
+    session,
+    takes,
+    timeline,
+)
 from .panel_parts import SidebarPanel, why_not, wrapped
 from .properties import NO_MUSCLE
 
+_SHOWN_IDENTITIES = 5
 _WIDE = 380  # pixels of a sidebar with room for the whole names of muscles
 _UNITS = {"uV": "µV"}
 _STATUS_ICONS = {
@@ -35,15 +48,52 @@ class EIFER_PT_head(SidebarPanel, bpy.types.Panel):
             column = layout.column()
             column.scale_y = 1.5
             column.operator("eifer.add_head", icon="ADD")
+            layout.operator("eifer.add_flame_head", icon="FILE_FOLDER", text="FLAME Head from File")
         else:
             row = layout.row(align=True)
             row.prop(eifer, "head", text="", icon="USER")
             row.operator("eifer.add_head", text="", icon="ADD")
+            row.operator("eifer.add_flame_head", text="", icon="FILE_FOLDER")
         active = head_object.head_of(context.object)
         if active is not None and active != eifer.head:
             layout.operator("eifer.choose_head", text=f"Use '{active.name}'", icon="EYEDROPPER")
         if eifer.head is not None:
             why_not(layout, context, (conditions.needs_head,))
+
+
+class EIFER_PT_identity(SidebarPanel, bpy.types.Panel):
+    """Which person a head with identity keys is, and how performances reach it."""
+
+    bl_idname = "EIFER_PT_identity"
+    bl_label = "Identity"
+    bl_parent_id = "EIFER_PT_head"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only for a head that brings its own geometry."""
+        head = context.scene.eifer.head
+        return head is not None and head_object.is_head(head) and head_data.is_stored(head)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw."""
+        layout, head = self.layout, context.scene.eifer.head
+        names = head_object.identity_names(head)
+        if names:
+            row = layout.row(align=True)
+            row.operator("eifer.set_identity", icon="FILE_FOLDER", text="Set from File")
+            row.operator("eifer.fit_joints", icon="BONE_DATA", text="Fit Joints")
+            keys = head.data.shape_keys
+            column = layout.column(align=True)
+            for name in names[:_SHOWN_IDENTITIES]:
+                column.prop(keys.key_blocks[name], "value", text=name)
+        if not why_not(layout, context, (conditions.needs_head,)):
+            return
+        if identity.astray(head):
+            wrapped(
+                layout, context, "The joints are still those of another person; press Fit Joints.", "ERROR"
+            )
+        wrapped(layout, context, flame.describe(head_data.load(head).from_default), "INFO")
 
 
 class EIFER_PT_recording(SidebarPanel, bpy.types.Panel):
@@ -588,6 +638,7 @@ CLASSES = (
     EIFER_UL_poses,
     EIFER_UL_takes,
     EIFER_PT_head,
+    EIFER_PT_identity,
     EIFER_PT_recording,
     EIFER_PT_channels,
     EIFER_PT_marks,

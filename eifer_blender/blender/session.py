@@ -392,7 +392,8 @@ def translator(head: bpy.types.Object) -> Callable[[TakeData], TakeData]:
     name, space = head.name, head_object.space_of(head)
     from_default = head_data.load(head).from_default if head_data.is_stored(head) else None
     moving = head_object.joints_move(head)
-    joints = head_object.joints_of(head, parametric_head(head)) if moving else None
+    own = head_object.own_identity(head)
+    joints = head_object.joints_of(head, parametric_head(head), own) if moving else None
 
     def onto(take: TakeData) -> TakeData:
         if take.space != space:
@@ -403,8 +404,8 @@ def translator(head: bpy.types.Object) -> Callable[[TakeData], TakeData]:
             take = replace(take, parameters=from_default(take.parameters), space=space)
         if joints is None:
             return take
-        own = joints if take.identity is None else joints._replace(identity=take.identity)
-        located = own.locations(head_object.JAW_BONE, take.parameters[:, JAW], take.parameters)
+        person = joints if take.identity is None else joints._replace(identity=take.identity)
+        located = person.locations(head_object.JAW_BONE, take.parameters[:, JAW], take.parameters)
         return replace(take, jaw_locations=located)
 
     return onto

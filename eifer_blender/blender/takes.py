@@ -27,6 +27,7 @@ STAMP = "eifer_take"
 MARKS = "eifer_marks"  # beside the stamp, which is read at every redraw
 CALIBRATION = "eifer_calibration"  # likewise
 EMG_PREFIX = "emg_"
+IDENTITY_GROUP = "Identity"
 EXPRESSIONS = "expressions"  # the stamp's "kind" of a take without recording
 
 KEY_NAMES = spaces.EXPRESSION_NAMES + spaces.EYELID_NAMES
@@ -190,6 +191,7 @@ def _is_listed(action: bpy.types.Action) -> bool:
 def rest_pose(head: bpy.types.Object) -> None:
     """Expression keys, jaw and activity at rest; other keys and bones stay."""
     head_object.set_expression(head, np.zeros(spaces.DEFAULT_SPACE.size, dtype=np.float32))
+    head_object.show_identity(head, head_object.own_identity(head))
     for name in muscles.CHANNELS:
         if EMG_PREFIX + name in head:
             head[EMG_PREFIX + name] = 0.0

@@ -18,7 +18,7 @@ from ..errors import EiferError
 from ..heads.head import ParametricHead
 from ..pipeline import Progress, TakeData, TakeSettings
 from ..recordings.types import Recording
-from . import bake, calibrations, head_data, markers, session, sources, takes, timeline
+from . import bake, calibrations, head_data, head_object, identity, markers, session, sources, takes, timeline
 from .sources import OpenOptions
 
 Computed = tuple[TakeData, list[keyframes.SparseKeys] | None, float]
@@ -132,7 +132,7 @@ def _expressions(scene: bpy.types.Scene, file: str, options: dict, expected: str
     head = scene.eifer.head
     geometry, rate = session.parametric_head(head), scene.render.fps / scene.render.fps_base
     from_default = head_data.load(head).from_default if head_data.is_stored(head) else None
-    onto = session.translator(head)
+    onto, identity_count = session.translator(head), len(head_object.identity_names(head))
     stamp = options["stamp"]
 
     def compute(progress: Progress) -> Computed:
@@ -148,7 +148,8 @@ def _expressions(scene: bpy.types.Scene, file: str, options: dict, expected: str
             notes = (f"'{stamp['source']}' has changed since the take was baked from it.", *notes)
         nothing = np.zeros((len(parameters), muscles.CHANNEL_COUNT), np.float32)
         activation = signals.Activation(nothing, np.full_like(nothing, np.nan), nothing > 0, rate)
-        take = TakeData(activation, parameters, rate, notes, space=geometry.space)
+        person = identity.of_clip(clip, identity_count)
+        take = TakeData(activation, parameters, rate, notes, space=geometry.space, identity=person)
         return _reduced(onto(take), geometry, stamp["tolerance_mm"], progress)
 
     return BakeWork(head, compute, options)

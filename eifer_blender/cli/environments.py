@@ -46,7 +46,8 @@ _TRAIN = ("torch==2.13.0", "onnx==1.23.2", "numpy==2.4.6", "scipy==1.17.1", "ml_
           "filelock==4.2.11", "fsspec==2026.9.0", "Jinja2==3.1.6", "MarkupSafe==3.0.4", "networkx==3.6.1",
           "typing_extensions==4.16.0", *_ONNXRUNTIME, *_PYTEST)  # fmt: skip
 # What others use for the same jobs, to compare with: tests/peers and the benchmark.
-_PEERS = ("mne==1.13.2", "pyedflib==0.1.42", "chumpy-fixed==0.71", "h5py==3.16.0", "ezc3d==1.7.2", "pybv==0.8.1",
+_PEERS = ("mne==1.13.2", "pyedflib==0.1.42", "chumpy-fixed==0.71",
+          "h5py==3.16.0", "ezc3d==1.7.2", "pybv==0.8.1",
           "neurokit2==0.2.12", "numpy==2.4.6", "scipy==1.17.1", "pandas==3.0.6", "matplotlib==3.11.2",
           "contourpy==1.3.3",
           "cycler==0.12.1", "fonttools==4.68.0", "kiwisolver==1.5.1", "pyparsing==3.3.3", "packaging==26.3",

@@ -124,6 +124,12 @@ def target_columns(method: Method, header: Sequence[str], where: str) -> list[in
     return [position for _, position in wanted if position is not None]
 
 
+def identity_columns(header: Sequence[str]) -> list[int]:
+    """Positions of FLAME's shape coefficients, in their order; empty if a file has none."""
+    found = _runs(header).get("idt", {})
+    return [found[k] for k in range(len(found)) if k in found]
+
+
 def _runs(header: Sequence[str]) -> dict[str, dict[int, int]]:
     """Position of each column by its prefix and its number from 0."""
     found: dict[str, list[tuple[int | None, int]]] = {}

@@ -17,13 +17,13 @@ import numpy as np
 from ..drawing.raster import hit_triangles
 from ..errors import EiferError
 
-_PIXEL = 0.00035  # metres of the frontal view in which eyes and profile are found
+_PIXEL = 0.0005  # metres of the frontal view in which eyes and profile are found
 _NORMAL_M = 0.012  # metres of distance that opposite normals count for half of, when points are matched
-_STIFFNESS = (40.0, 20.0, 10.0, 5.0, 2.5, 1.2, 0.6, 0.3, 0.3)  # of the skin, round by round
+_STIFFNESS = (40.0, 15.0, 5.0, 1.5, 0.5, 0.3)  # of the skin, round by round
 _LANDMARK_PULL = 8.0  # of a landmark, relative to a matched point
 _TRUST = (0.012, 0.004)  # metres: matches beyond this do not count, first and last round
 _FACING = 0.45  # least cosine between the normals of points that match
-_CANDIDATES = 10  # triangles that are looked at for the closest point
+_CANDIDATES = 6  # triangles that are looked at for the closest point
 _MATCHED = 0.006  # metres between registered skins up to which a point has a partner
 
 

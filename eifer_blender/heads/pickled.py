@@ -140,8 +140,9 @@ def array_of(value: object, depth: int = 0) -> np.ndarray:
     if what.endswith("._reconstruct"):
         return _of_state(value.state)
     if what.endswith("._frombuffer"):
-        raw, kind, shape, *order = value.args
-        return _of_bytes(raw, kind, shape, bool(order) and order[0] == "F")
+        raw, kind, shape, order, *axes = value.args
+        array = _of_bytes(raw, kind, shape, order == "F")
+        return array.transpose(axes[0]) if order == "K" and axes and axes[0] is not None else array
     if what.endswith(".scalar"):
         kind, raw = value.args
         return _of_bytes(raw, kind, (), False)

@@ -27,7 +27,8 @@ class ExpressionClip:
     notes: tuple[str, ...] = ()  # sentences about what was guessed, bridged or left out
     format: str = ""
     extra: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """What no expression holds: "angles", float32 [n, 9] radians, in the order of `live_link.ANGLES`."""
+    """What no expression holds: "angles", float32 [n, 9] radians, in the order of `live_link.ANGLES`, and
+    "identity", float32 [n, k] standard deviations of FLAME's shape."""
 
 
 def resample(clip: ExpressionClip, fps: float) -> ExpressionClip:

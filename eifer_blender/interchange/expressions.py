@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..datasets.methods import ARKIT_52, FLAME_53, FLAME_55, METHODS, Method, target_columns
+from ..datasets.methods import ARKIT_52, FLAME_53, FLAME_55, METHODS, Method, identity_columns, target_columns
 from ..errors import EiferError
 from ..heads.arkit import from_arkit
 from ..heads.fitting import limited
@@ -225,6 +225,9 @@ def _plausible(values: np.ndarray, layout: _Layout, where: str) -> tuple[np.ndar
 
 def _extra(table: Table, layout: _Layout, clock: Clock) -> dict[str, np.ndarray]:
     folded = {_plain(name): k for k, name in enumerate(table.names)}
+    if layout.space.id in (FLAME_55.id, FLAME_53.id):
+        person = identity_columns(table.names)
+        return {"identity": clock.place(table.numbers(person)).astype(np.float32)} if person else {}
     columns = [folded.get(_plain(name)) for name in ANGLES]
     if layout.space.id != ARKIT_52.id or None in columns:
         return {}

@@ -7,11 +7,12 @@ import flame_files
 import numpy as np
 import pytest
 
-from eifer_blender.blender import head_data, head_object, identity
+from eifer_blender.blender import head_data, head_object, identity, session
 from eifer_blender.blender.space import from_blender, to_quaternions
 from eifer_blender.heads.flame import from_arrays
 from eifer_blender.heads.flame_head import FlameHead, flame_head
 from eifer_blender.heads.head import JOINTS
+from eifer_blender.muscles import CHANNELS
 
 PARENTS = [-1, 0, 1, 1, 1]
 
@@ -106,3 +107,180 @@ def test_posed_vertices_follow_flames_equations(flame, made):
     shaped = arrays["v_template"] + arrays["shapedirs"][..., :20] @ beta
     for name, joint in zip(JOINTS, arrays["J_regressor"] @ shaped, strict=True):
         np.testing.assert_allclose(from_blender(np.array(bones[name].head_local)), joint, atol=1e-5)
+
+
+# --- from a file, with the bundled models -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return flame_files.write_npz(tmp_path_factory.mktemp("flame") / "flame.npz")
+
+
+@pytest.fixture
+def opened(scene, file):
+    """A FLAME head, chosen in the panel."""
+    assert bpy.ops.eifer.add_flame_head(filepath=str(file), identity_keys=10) == {"FINISHED"}
+    return scene.eifer.head
+
+
+def at(frame):
+    bpy.context.scene.frame_set(frame)
+
+
+def corner_rise(obj, geometry):
+    """Millimetres that the left and the right corner of the mouth have risen."""
+    corners = [geometry.landmarks[f"mouth_corner_{side}"] for side in "lr"]
+    return (shown_vertices(obj)[corners] - geometry.template[corners])[:, 1] * 1000
+
+
+def test_a_recording_drives_a_flame_head_as_it_drives_the_default_one(scene, opened, sample):
+    bpy.ops.eifer.open_recording(filepath=str(sample))
+    bpy.ops.eifer.bake_take()
+    geometry = session.parametric_head(opened)
+    bpy.ops.eifer.add_head()
+    default = scene.eifer.head
+    bpy.ops.eifer.bake_take()
+    own, usual = [], []
+    for frame in range(1, 385, 12):
+        at(frame)
+        own.append(corner_rise(opened, geometry))
+        usual.append(corner_rise(default, session.parametric_head(default)))
+    assert np.max(usual) > 3.0
+    assert np.corrcoef(np.ravel(own), np.ravel(usual))[0, 1] > 0.97
+    assert 0.7 < np.max(own) / np.max(usual) < 1.4
+
+
+def test_its_animation_is_read_back_into_muscles(scene, opened, sample):
+    bpy.ops.eifer.open_recording(filepath=str(sample))
+    bpy.ops.eifer.bake_take()
+    bpy.ops.eifer.estimate_activity()
+    bpy.ops.eifer.compare_activity()
+    rho = [row.rho for row in opened.eifer.agreement if not row.reason]
+    assert len(rho) == 20 and np.median(rho) > 0.9
+
+
+def test_arkit_keys_are_there_and_lead_to_their_muscle(scene, opened):
+    block = opened.data.shape_keys.key_blocks["mouthSmileLeft"]
+    block.value = 1.0
+    rise = corner_rise(opened, session.parametric_head(opened))
+    assert rise[0] > 4 and rise[0] > 4 * abs(rise[1])
+    bpy.ops.eifer.estimate_activity(pose=True)
+    values = {f"est_{name}": opened[f"est_{name}"] for name in CHANNELS if f"est_{name}" in opened}
+    assert max(values, key=values.get) == "est_zygomaticus_l"
+
+
+def test_the_heat_map_finds_its_electrodes(scene, opened):
+    opened.data.shape_keys.key_blocks["mouthSmileLeft"].value = 1.0
+    bpy.ops.eifer.estimate_activity(pose=True)
+    bpy.ops.eifer.heat_map()
+    assert opened.eifer.heat.show
+
+
+def test_a_take_plays_flames_equations_with_the_jaws_joint(scene, opened, sample):
+    bpy.ops.eifer.set_identity(filepath=str(write_identity(sample_person(1))))
+    bpy.ops.eifer.open_recording(filepath=str(sample))
+    bpy.ops.eifer.bake_take()
+    geometry = session.parametric_head(opened)
+    assert worst_error(opened, geometry, sample_person(1), range(1, 385, 24)) < 1e-4
+    # another person later: takes that are there stay exact
+    bpy.ops.eifer.set_identity(filepath=str(write_identity(sample_person(2))))
+    assert worst_error(opened, geometry, sample_person(2), range(1, 385, 24)) < 1e-4
+
+
+def test_a_take_can_bring_its_own_person(scene, opened, sample):
+    bpy.ops.eifer.open_recording(filepath=str(sample))
+    bpy.ops.eifer.bake_take(name="as the head")
+    bpy.ops.eifer.bake_take(name="as another")
+    path = write_identity(sample_person(3))
+    bpy.ops.eifer.set_identity(filepath=str(path), for_take=True)
+    geometry = session.parametric_head(opened)
+    assert worst_error(opened, geometry, sample_person(3), range(1, 385, 48)) < 1e-4
+    opened.eifer.active_take = 0
+    bpy.ops.eifer.activate_take(index=0)
+    assert worst_error(opened, geometry, np.zeros(10), range(1, 385, 48)) < 1e-4
+
+
+def test_fits_of_flame_bring_parameters_and_person(scene, opened, tmp_path):
+    groups = {"idt": 300, "exp": 50, "eyelid": 2, "jaw": 3, "pose": 3, "cam": 3}
+    names = [f"{group}{k}" for group, count in groups.items() for k in range(count)]
+    random = np.random.default_rng(0)
+    table = np.zeros((20, len(names)))
+    table[:, :10] = sample_person(4)
+    table[:, 300:350] = random.normal(size=(20, 50)).cumsum(0) * 0.1
+    table[:, 352] = np.linspace(0, 0.4, 20)
+    rows = [",".join(["", *names])] + [",".join(map(str, [k, *row])) for k, row in enumerate(table.tolist())]
+    path = tmp_path / "fit.csv"
+    path.write_text("\n".join(rows))
+    assert bpy.ops.eifer.estimate_from_file(filepath=str(path), fps=24.0) == {"FINISHED"}
+    at(15)
+    np.testing.assert_allclose(head_object.expression_of(opened)[:50], table[14, 300:350], atol=1e-5)
+    geometry = session.parametric_head(opened)
+    assert worst_error(opened, geometry, sample_person(4), range(1, 21, 4)) < 1e-4
+
+
+def sample_person(seed):
+    return np.random.default_rng(seed).normal(size=10)
+
+
+def write_identity(person):
+    path = bpy.app.tempdir + "person.npz"
+    np.savez(path, shape=person)
+    return path
+
+
+def worst_error(obj, geometry, person, frames):
+    """Metres between what plays and FLAME's equations for the parameters that play."""
+    arrays, worst = flame_files.flame_arrays(), 0.0
+    for frame in frames:
+        at(frame)
+        params = head_object.expression_of(obj).astype(np.float64)
+        wanted = flame_equations(
+            arrays, geometry.eyelids, person, params[:50], params[50:52], params[52:], np.zeros(3)
+        )
+        worst = max(worst, np.linalg.norm(shown_vertices(obj) - wanted, axis=1).max())
+    return worst
+
+
+def test_the_file_is_not_needed_again(scene, opened, sample, tmp_path):
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "head.blend"))
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    head_data.drop()
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "head.blend"))
+    scene = bpy.context.scene
+    bpy.ops.eifer.open_recording(filepath=str(sample))
+    bpy.ops.eifer.bake_take()
+    at(100)
+    assert np.abs(head_object.expression_of(scene.eifer.head)).max() > 0.1
+
+
+def test_the_preview_shows_it_too(scene, opened, sample):
+    bpy.ops.eifer.open_recording(filepath=str(sample))
+    rig = head_object.armature_of(opened)
+    bpy.ops.eifer.preview()
+    at(187)
+    shown = head_object.expression_of(opened)
+    place = list(rig.pose.bones["jaw"].location)
+    assert np.abs(shown).max() > 0.3
+    bpy.ops.eifer.preview()
+    assert not head_object.expression_of(opened).any() and not any(rig.pose.bones["jaw"].location)
+    bpy.ops.eifer.bake_take()
+    at(187)
+    np.testing.assert_allclose(head_object.expression_of(opened), shown, atol=1e-5)
+    np.testing.assert_allclose(list(rig.pose.bones["jaw"].location), place, atol=1e-6)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04rubbish", "text", b"\x80\x04."])
+def test_damaged_data_of_a_head_are_a_sentence(scene, opened, data):
+    opened.data[head_data.PROPERTY] = data
+    head_data.drop()
+    with pytest.raises(RuntimeError, match=r"damaged; add it from its file again|vertices"):
+        bpy.ops.eifer.estimate_activity(pose=True)
+
+
+def test_a_wrong_file_adds_nothing(scene, tmp_path):
+    path = tmp_path / "model.pkl"
+    path.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(RuntimeError, match="nothing was run"):
+        bpy.ops.eifer.add_flame_head(filepath=str(path))
+    assert not bpy.data.objects and not bpy.data.meshes

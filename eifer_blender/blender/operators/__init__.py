@@ -5,6 +5,7 @@ from . import (
     asymmetry,
     calibration,
     estimate,
+    flame,
     head,
     heat_map,
     interchange,
@@ -17,6 +18,7 @@ from . import (
 
 CLASSES = (
     *head.CLASSES,
+    *flame.CLASSES,
     *recording.CLASSES,
     *marks.CLASSES,
     *animation.CLASSES,

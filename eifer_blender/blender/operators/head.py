@@ -29,10 +29,7 @@ class EIFER_OT_add_head(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Objects can be added in object mode only."""
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Leave edit or pose mode first (Tab)")
-            return False
-        return True
+        return in_object_mode(cls, context)
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Add the head and look at it: it is small beside what the default view shows."""
@@ -53,11 +50,7 @@ class EIFER_OT_add_head(bpy.types.Operator):
             identity_strength=self.identity_strength,
         )
         head_object.armature_of(head).location = context.scene.cursor.location
-        for obj in context.selected_objects:
-            obj.select_set(False)
-        head.select_set(True)
-        context.view_layer.objects.active = head
-        context.scene.eifer.head = head
+        show_new_head(context, head)
         return {"FINISHED"}
 
 
@@ -80,6 +73,23 @@ class EIFER_OT_choose_head(bpy.types.Operator):
         """Choose the active head in the panel."""
         context.scene.eifer.head = head_object.head_of(context.object)
         return {"FINISHED"}
+
+
+def in_object_mode(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """For `poll`: objects can be added in object mode only."""
+    if context.mode != "OBJECT":
+        operator.poll_message_set("Leave edit or pose mode first (Tab)")
+        return False
+    return True
+
+
+def show_new_head(context: bpy.types.Context, head: bpy.types.Object) -> None:
+    """Select a new head and choose it in the panel."""
+    for obj in context.selected_objects:
+        obj.select_set(False)
+    head.select_set(True)
+    context.view_layer.objects.active = head
+    context.scene.eifer.head = head
 
 
 def _look_at_selected(context: bpy.types.Context) -> None:
