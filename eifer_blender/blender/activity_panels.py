@@ -255,7 +255,6 @@ class EIFER_PT_hand_on(_NeedsHead, bpy.types.Panel):
         """Draw."""
         column = self.layout.column(align=True)
         column.operator("eifer.export_activity", icon="EXPORT")
-        column.operator("eifer.export_expressions", icon="EXPORT")
         column = self.layout.column(align=True)
         column.operator("eifer.save_face_map", icon="IMAGE_DATA")
         column.operator("eifer.save_report", icon="TEXT")

@@ -2,7 +2,13 @@
 
 from .clip import ExpressionClip, resample
 from .expressions import read_expressions, to_head
-from .write import write_activity_csv, write_activity_edf, write_live_link_face, write_parameters
+from .write import (
+    write_activity_csv,
+    write_activity_edf,
+    write_live_link_face,
+    write_parameter_arrays,
+    write_parameters,
+)
 
 __all__ = [
     "ExpressionClip",
@@ -12,5 +18,6 @@ __all__ = [
     "write_activity_csv",
     "write_activity_edf",
     "write_live_link_face",
+    "write_parameter_arrays",
     "write_parameters",
 ]

@@ -17,6 +17,7 @@ from ..heads.head import ParametricHead
 from ..heads.transfer import Transfer
 from ..mapping import rates
 from ..spaces import ARKIT_NAMES, DEFAULT_SPACE, EYELIDS, ExpressionSpace
+from .arrays import is_npz, read_arrays
 from .clip import RATES, ExpressionClip
 from .clock import Clock, counted, read_times, seconds
 from .live_link import ANGLES, read_timecodes
@@ -56,7 +57,7 @@ class _Layout(NamedTuple):
 
 
 def read_expressions(path: Path | str, *, fps: float | None = None) -> ExpressionClip:
-    """Expressions from a CSV file, known by the names of its columns, plain or gzipped.
+    """Expressions from a CSV file, known by the names of its columns, plain or gzipped, or from an NPZ.
 
     Understood are Live Link Face and other tables of ARKit's 52 shapes (any case and order), the parameter
     tables of the methods in `datasets.methods`, and what this project writes. The frame rate comes from the
@@ -65,6 +66,8 @@ def read_expressions(path: Path | str, *, fps: float | None = None) -> Expressio
     Raises EiferError if the file cannot be read, a column is missing, or too many rows have no value.
     """
     path = Path(path)
+    if is_npz(path):
+        return read_arrays(path, fps=fps)
     if fps is not None and not RATES[0] <= fps <= RATES[1]:
         raise EiferError(f"The frame rate must lie between {RATES[0]:g} and {RATES[1]:g} frames per second.")
     table = Table(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..datasets.methods import METHODS, Method, find_method, target_columns
+from ..datasets.methods import METHODS, Method, find_method, identity_columns, target_columns
 from ..datasets.mmm import EMG_COLUMNS
 from ..datasets.tables import table_bytes
 from ..errors import EiferError
@@ -59,20 +60,56 @@ def write_live_link_face(
 
 
 def write_parameters(
-    path: Path | str, method: Method | ExpressionSpace | str, values: np.ndarray, *, replace: bool = False
+    path: Path | str,
+    method: Method | ExpressionSpace | str,
+    values: np.ndarray,
+    *,
+    identity: np.ndarray | None = None,
+    replace: bool = False,
 ) -> Path:
     """Write expression parameters [n, P] as a table of the MMM data set, gzipped if the name ends in .gz.
 
-    method: whose columns are written; columns that are no expression are 0. Raises EiferError for an unknown
-    method, numbers that are missing, or a file that exists and is not to be replaced.
+    method: whose columns are written; columns that are no expression are 0. identity: [k] standard deviations
+    of FLAME's shape, the same in all frames. Raises EiferError for an unknown method, numbers that are
+    missing, or a file that exists and is not to be replaced.
     """
     path = Path(path)
     chosen = _method(method)
     values = _checked(values, chosen.space.size, "parameters")
     table = np.zeros((len(values), len(chosen.columns)), np.float32)
     table[:, target_columns(chosen, chosen.columns, path.name)] = values
+    if identity is not None:
+        person = identity_columns(chosen.columns)[: len(identity)]
+        table[:, person] = identity[: len(person)]
     data = table_bytes(chosen.columns, table, zipped=path.suffix == ".gz")
     return write_file(path, data, replace=replace)
+
+
+def write_parameter_arrays(
+    path: Path | str,
+    method: Method | ExpressionSpace | str,
+    values: np.ndarray,
+    fps: float,
+    *,
+    identity: np.ndarray | None = None,
+    replace: bool = False,
+) -> Path:
+    """Write expression parameters [n, P] as NPZ: `parameters`, `names` [P], `space` and `fps`.
+
+    identity: [k] standard deviations of FLAME's shape, written as `shape`.
+    Raises EiferError for an unknown method, numbers that are missing, or a file that exists and is not to be
+    replaced.
+    """
+    chosen = _method(method)
+    values = _checked(values, chosen.space.size, "parameters")
+    _check_rate(fps)
+    stream = io.BytesIO()
+    arrays = {"parameters": values, "names": np.array(chosen.space.names)}
+    arrays |= {"space": np.array(chosen.space.id), "fps": np.array(float(fps))}
+    if identity is not None:
+        arrays["shape"] = np.asarray(identity, np.float32)
+    np.savez_compressed(stream, **arrays)
+    return write_file(path, stream.getvalue(), replace=replace)
 
 
 def write_activity_csv(path: Path | str, activity: Estimate | np.ndarray, *, replace: bool = False) -> Path:
@@ -196,6 +233,5 @@ def _check_rate(fps: float) -> None:
 def _method(method: Method | ExpressionSpace | str) -> Method:
     if isinstance(method, Method):
         return method
-    if isinstance(method, ExpressionSpace):
-        return next(m for m in METHODS.values() if m.space.id == method.id)
-    return find_method(method)
+    space = method.id if isinstance(method, ExpressionSpace) else method
+    return next((m for m in METHODS.values() if m.space.id == space), None) or find_method(space)

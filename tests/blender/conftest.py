@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import bpy
@@ -12,6 +14,22 @@ import eifer_blender
 from eifer_blender import muscles, pipeline, signals, spaces
 from eifer_blender.assets import model_file
 from eifer_blender.cli import build, wheels
+
+_CODE = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """End at once: Blender as a module hangs while it unloads, after it has imported glTF."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(config.stash.get(_CODE, 1)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session, exitstatus):
+    """Remember how it went."""
+    session.config.stash[_CODE] = int(exitstatus)
 
 
 def our_handlers() -> list[str]:

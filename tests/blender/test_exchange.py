@@ -79,7 +79,7 @@ def test_parameters_of_the_head_come_back_as_they_went_out(scene, head, make_tak
     bake.bake_take(head, take, name="Take", start_frame=1, stamp={})
     scene.frame_end = 60
     path = tmp_path / "parameters.csv"
-    bpy.ops.eifer.export_expressions(filepath=str(path), format="PARAMETERS")
+    bpy.ops.eifer.export_animation(filepath=str(path), format="PARAMETERS_CSV")
     np.testing.assert_allclose(interchange.read_expressions(path).values, take.parameters, atol=1e-5)
     bpy.ops.eifer.estimate_from_file(filepath=str(path), fps=24.0)
     read = performance.sample(head, scene, np.arange(1, 61))
@@ -219,7 +219,7 @@ def test_arkit_keys_go_out_as_they_were_keyed(scene, head, tmp_path):
     key(head, "mouthSmileLeft", (1, 0.0), (20, 0.8))
     key(head, "browDownRight", (1, 0.3), (30, 0.6))
     path = tmp_path / "keys.csv"
-    bpy.ops.eifer.export_expressions(filepath=str(path), format="LIVE_LINK_FACE")
+    bpy.ops.eifer.export_animation(filepath=str(path), format="LIVE_LINK_FACE")
     clip = interchange.read_expressions(path)
     assert clip.fps == pytest.approx(24.0) and len(clip.values) == 30
     arkit = performance.sample(head, scene, np.arange(1, 31)).arkit
@@ -230,7 +230,7 @@ def test_a_performance_comes_back_through_live_link_face_as_nearly_the_same_face
     geometry = load_default_head()
     wanted = performance.sample(estimated, scene, np.arange(1, 385)).parameters
     path = tmp_path / "face.csv"
-    bpy.ops.eifer.export_expressions(filepath=str(path), format="LIVE_LINK_FACE")
+    bpy.ops.eifer.export_animation(filepath=str(path), format="LIVE_LINK_FACE")
     parameters, _ = interchange.to_head(interchange.read_expressions(path), geometry)
     metric = bake.face_effects(geometry)[:50].reshape(50, -1)
     apart = np.abs((parameters - wanted)[:, :50] @ metric).max(1) * 1000
@@ -239,8 +239,8 @@ def test_a_performance_comes_back_through_live_link_face_as_nearly_the_same_face
 
 def test_frames_go_out_as_the_panel_says(scene, head, tmp_path):
     key(head, "exp000", (5, 0.0), (24, 1.0))
-    scene.eifer.activity.extent = "ACTION"
-    bpy.ops.eifer.export_expressions(filepath=str(tmp_path / "a.csv"), format="PARAMETERS")
+    options = {"format": "PARAMETERS_CSV", "extent": "KEYS"}
+    bpy.ops.eifer.export_animation(filepath=str(tmp_path / "a.csv"), **options)
     values = interchange.read_expressions(tmp_path / "a.csv").values
     assert len(values) == 20 and values[0, 0] == 0.0 and values[-1, 0] == pytest.approx(1.0)
 
@@ -250,8 +250,8 @@ def test_frames_go_out_as_the_panel_says(scene, head, tmp_path):
     [
         lambda **options: bpy.ops.eifer.export_activity(**options),
         lambda **options: bpy.ops.eifer.export_activity(format="EDF", **options),
-        lambda **options: bpy.ops.eifer.export_expressions(format="LIVE_LINK_FACE", **options),
-        lambda **options: bpy.ops.eifer.export_expressions(format="PARAMETERS", **options),
+        lambda **options: bpy.ops.eifer.export_animation(format="LIVE_LINK_FACE", **options),
+        lambda **options: bpy.ops.eifer.export_animation(format="PARAMETERS_CSV", **options),
     ],
 )
 def test_no_file_is_replaced_unasked_and_a_failed_write_leaves_it(scene, head, tmp_path, operator):
@@ -276,5 +276,5 @@ def test_nothing_to_hand_on_is_said(scene, head, tmp_path):
     with pytest.raises(RuntimeError, match="no take with measured activity"):
         bpy.ops.eifer.export_activity(filepath=str(tmp_path / "a.csv"), source="EMG")
     with pytest.raises(RuntimeError, match="Nothing animates the face"):
-        bpy.ops.eifer.export_expressions(filepath=str(tmp_path / "a.csv"))
+        bpy.ops.eifer.export_animation(filepath=str(tmp_path / "a.csv"), format="PARAMETERS_CSV")
     assert not list(tmp_path.iterdir())

@@ -31,20 +31,18 @@ def copied(
 ) -> Iterator[tuple[bpy.types.Scene, list[bpy.types.Object]]]:
     """A scene with baked copies under the originals' names; everything is as before afterwards."""
     stage = bpy.data.scenes.new("EIFER export")
-    renamed: list[tuple[bpy.types.ID, str]] = []
+    renamed: dict[bpy.types.ID, str] = {}
     made: list[bpy.types.ID] = []
     known = set(bpy.data.actions)
     try:
         _like(scene, stage, frames)
         twins = {obj: _twin(obj, stage, made) for obj in objects}
         for obj, twin in twins.items():
-            for original, copy in ((obj, twin), (obj.data, twin.data)):
-                if original.library is None and original.override_library is None:
-                    _swap_names(original, copy, renamed)
-        for obj, data in zip(objects, sampled, strict=True):
-            _bake(
-                obj, twins, data, {o: d for o, d in zip(objects, sampled, strict=True)}, frames[0], keep_all
-            )
+            _swap_names(obj, twin, renamed)
+            _swap_names(obj.data, twin.data, renamed)
+        every = dict(zip(objects, sampled, strict=True))
+        for obj in objects:
+            _bake(obj, twins, every, frames[0], keep_all)
         yield stage, list(twins.values())
     finally:
         bpy.data.scenes.remove(stage)
@@ -52,7 +50,7 @@ def copied(
             _remove(block)
         for action in set(bpy.data.actions) - known:
             bpy.data.actions.remove(action)
-        for original, name in renamed:
+        for original, name in renamed.items():
             original.name = name
 
 
@@ -87,11 +85,12 @@ def _twin(obj: bpy.types.Object, stage: bpy.types.Scene, made: list[bpy.types.ID
     return twin
 
 
-def _swap_names(original: bpy.types.ID, copy: bpy.types.ID, renamed: list[tuple[bpy.types.ID, str]]) -> None:
+def _swap_names(original: bpy.types.ID, copy: bpy.types.ID, renamed: dict[bpy.types.ID, str]) -> None:
     """The file shall hold the names that the user gave."""
-    name = original.name
-    renamed.append((original, name))
-    original.name = name[: 63 - len(_ASIDE)] + _ASIDE
+    name = renamed.get(original, original.name)
+    if original.library is None and original not in renamed:
+        renamed[original] = name
+        original.name = name[: 63 - len(_ASIDE)] + _ASIDE
     copy.name = name
 
 
@@ -112,12 +111,11 @@ def _remove(block: bpy.types.ID) -> None:
 def _bake(
     obj: bpy.types.Object,
     twins: dict[bpy.types.Object, bpy.types.Object],
-    data: Sampled,
     every: dict[bpy.types.Object, Sampled],
     first: int,
     keep_all: bool,
 ) -> None:
-    twin = twins[obj]
+    twin, data = twins[obj], every[obj]
     for modifier in twin.modifiers:
         if modifier.object in twins:
             modifier.object = twins[modifier.object]

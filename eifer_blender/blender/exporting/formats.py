@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import bpy
@@ -20,6 +19,8 @@ class Format(NamedTuple):
     write: Callable[[str, tuple[int, int]], object]
     read: Callable[[str], object]
     same_order: bool  # vertices come back in their order
+    stretch: Callable[[bpy.types.Scene], float] = lambda _scene: 1.0
+    """How much later than at a frame the importer plays what belongs there; 1 if it reads rates well."""
 
 
 def _write_fbx(path: str, _frames: tuple[int, int]) -> object:
@@ -46,6 +47,11 @@ def _read_fbx(path: str) -> object:
     if "fbx_import" in dir(bpy.ops.wm):  # from Blender 4.5
         return bpy.ops.wm.fbx_import(filepath=path, anim_offset=0.0)
     return bpy.ops.import_scene.fbx(filepath=path, anim_offset=0.0)
+
+
+def _fbx_stretch(scene: bpy.types.Scene) -> float:
+    """Blender's older importer reads times at 30 frames a second where they were written at 29.97."""
+    return 1.0 if "fbx_import" in dir(bpy.ops.wm) else scene.render.fps_base
 
 
 def _write_gltf(kind: str) -> Callable[[str, tuple[int, int]], object]:
@@ -114,7 +120,7 @@ def _read_alembic(path: str) -> object:
 FORMATS: dict[str, Format] = {
     one.id: one
     for one in (
-        Format("FBX", "FBX", ".fbx", _write_fbx, _read_fbx, True),
+        Format("FBX", "FBX", ".fbx", _write_fbx, _read_fbx, True, _fbx_stretch),
         Format("GLB", "glTF Binary", ".glb", _write_gltf("GLB"), _read_gltf, False),
         Format("GLTF", "glTF Separate", ".gltf", _write_gltf("GLTF_SEPARATE"), _read_gltf, False),
         Format("USD", "USD", ".usdc", _write_usd, _read_usd, True),
@@ -134,8 +140,3 @@ def run(operation: Callable[[], object], what: str) -> None:
         raise EiferError(f"Blender could not {what}: {told.strip()[:200]}") from error
     if "FINISHED" not in result:  # type: ignore[operator]
         raise EiferError(f"Blender could not {what}; its console may say why.")
-
-
-def in_place(path: Path) -> str:
-    """A path as Blender's operators want it."""
-    return str(path)

@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 from ...errors import EiferError
+from .. import actions
 
 MOST_FRAMES = 200_000
 CHECKED_FRAMES = 12  # at which vertices are compared
@@ -47,6 +48,21 @@ def not_carried(objects: list[bpy.types.Object]) -> list[str]:
             if m.type != "ARMATURE" and (m.show_viewport or m.show_render)
         }
     )
+
+
+def key_range(objects: list[bpy.types.Object]) -> tuple[int, int]:
+    """First and last frame of what animates objects and their shape keys; EiferError if nothing does."""
+    ends = []
+    for obj in objects:
+        for block in (obj, obj.data.shape_keys if obj.type == "MESH" else None):
+            data = block.animation_data if block else None
+            if data and (channels := actions.assigned(block)):
+                ends += [tuple(c.range()) for c in actions.curves(channels) if len(c.keyframe_points)]
+            for track in data.nla_tracks if data else ():
+                ends += [(strip.frame_start, strip.frame_end) for strip in track.strips]
+    if not ends:
+        raise EiferError("Nothing that is to be exported has keys; choose the scene's frames instead.")
+    return int(np.floor(min(a for a, _ in ends) + 1e-3)), int(np.ceil(max(b for _, b in ends) - 1e-3))
 
 
 def checked_frames(first: int, last: int) -> list[int]:
@@ -123,6 +139,8 @@ def _take(obj: bpy.types.Object, into: Sampled, depsgraph: bpy.types.Depsgraph, 
     if obj.type == "MESH" and obj.data.shape_keys:
         if not obj.data.shape_keys.use_relative:
             raise EiferError(f"The shape keys of '{obj.name}' are absolute; switch on 'Relative'.")
+        if obj.show_only_shape_key:
+            raise EiferError(f"'{obj.name}' shows a single shape key; unpin it in the list of shape keys.")
         for block in obj.data.shape_keys.evaluated_get(depsgraph).key_blocks[1:]:
             values = into.keys.setdefault(block.name, np.zeros(count))
             values[row] = 0.0 if block.mute else block.value

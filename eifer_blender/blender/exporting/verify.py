@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import bpy
@@ -17,8 +18,8 @@ LIMIT_MM = 0.1
 _SAME_PLACE = 2e-6  # metres between vertices at rest that may be one
 _PARTNERS = 8  # vertices at one place that are looked at
 _COLLECTIONS = (
-    "objects", "meshes", "armatures", "actions", "materials", "images", "textures", "node_groups", "collections",
-    "worlds", "cameras", "lights", "curves", "cache_files", "texts", "shape_keys",
+    "objects", "meshes", "armatures", "actions", "materials", "images", "textures", "node_groups",
+    "collections", "worlds", "cameras", "lights", "curves", "cache_files", "texts", "shape_keys",
 )  # fmt: skip
 
 
@@ -44,15 +45,16 @@ def verify(path: str, kind: formats.Format, scene: bpy.types.Scene, sampled: lis
         found = _assign(meshes, [o for o in stage.objects if o.type == "MESH"])
         layer = stage.view_layers[0]
         shown: dict[str, dict[int, np.ndarray]] = {one.name: {} for one in meshes}
-        frames = sorted(meshes[0].vertices)
+        frames, stretch = sorted(meshes[0].vertices), kind.stretch(stage)
         for frame in frames:
-            stage.frame_set(frame)
+            moment = frame * stretch
+            stage.frame_set(math.floor(moment), subframe=moment % 1.0)
             layer.depsgraph.update()
             for one in meshes:
                 shown[one.name][frame] = world_vertices(found[one.name], layer.depsgraph)
     worst = Verification(0.0, frames[0], meshes[0].name, tuple(frames))
     for one in meshes:
-        for frame, error in _errors(one.vertices, shown[one.name], kind.same_order).items():
+        for frame, error in errors(one.vertices, shown[one.name], kind.same_order).items():
             if error * 1000 > worst.error_mm or np.isnan(error):
                 worst = worst._replace(error_mm=float(error * 1000), frame=frame, object=one.name)
     return worst
@@ -119,9 +121,7 @@ def _plain(name: str) -> str:
     return "".join(c.casefold() for c in name if c.isalnum())
 
 
-def _errors(
-    wanted: dict[int, np.ndarray], shown: dict[int, np.ndarray], same_order: bool
-) -> dict[int, float]:
+def errors(wanted: dict[int, np.ndarray], shown: dict[int, np.ndarray], same_order: bool) -> dict[int, float]:
     """Frame -> largest distance in metres between vertices and their partners."""
     frames = sorted(wanted)
     first = frames[0]

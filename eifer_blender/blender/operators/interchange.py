@@ -1,14 +1,13 @@
-"""Operators that hand muscle activity and expressions on to other programs, as files."""
+"""The operator that hands muscle activity on to other programs, as a file."""
 
 import bpy
 import numpy as np
 from bpy.props import EnumProperty
 
-from ... import pipeline, spaces
+from ... import pipeline
 from ...errors import EiferError
-from ...heads.arkit import to_arkit
 from ...recordings.types import Annotation
-from .. import conditions, estimates, estimating, performance, takes
+from .. import conditions, estimates, estimating, takes
 from .base import FileSaver, report_errors
 
 _ACTIVITY_ENDINGS = {"CSV": ".csv", "EDF": ".edf"}
@@ -84,56 +83,6 @@ def _annotation(mark: pipeline.TakeMark, fps: float) -> Annotation:
     return Annotation(mark.frame / fps, length, mark.text)
 
 
-class EIFER_OT_export_expressions(FileSaver, conditions.Checked, bpy.types.Operator):
-    """Write the animation of the face as ARKit weights or as parameters, in the frames of the panel"""
-
-    bl_idname = "eifer.export_expressions"
-    bl_label = "Export Expressions"
-    bl_options = {"REGISTER"}
-    needs = (conditions.needs_head, conditions.needs_editable_animation)
-    suggested_name = "expressions.csv"
-
-    format: EnumProperty(
-        name="Format",
-        items=[
-            ("LIVE_LINK_FACE", "Live Link Face", "ARKit's 52 shapes with a timecode"),
-            ("PARAMETERS", "Parameters", "The parameters of the head, in the layout of the MMM data set"),
-        ],
-    )
-
-    def check(self, _context: bpy.types.Context) -> bool:
-        """Let the name in the file browser end in .csv."""
-        path = _with_ending(self.filepath, ".csv")
-        changed, self.filepath = path != self.filepath, path
-        return changed
-
-    @report_errors
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Read the face and write it."""
-        from ... import interchange
-
-        scene = context.scene
-        head, fps = scene.eifer.head, estimating.frame_rate(scene)
-        path = _with_ending(bpy.path.abspath(self.filepath), ".csv")
-        geometry = performance.check(head)
-        played = performance.sample(head, scene, performance.frames_of(scene, head))
-        for note in played.notes:
-            self.report({"INFO"}, note)
-        if self.format == "PARAMETERS":
-            interchange.write_parameters(path, spaces.DEFAULT_SPACE, played.parameters, replace=self.replace)
-        else:
-            # ARKit keys are handed on as they were keyed; only the rest has to be fitted.
-            fitted = to_arkit(geometry, played.own)
-            weights = np.clip(fitted.weights + played.arkit, 0.0, 1.0)
-            interchange.write_live_link_face(path, weights, fps, replace=self.replace)
-            left = float(fitted.residual_mm.max(initial=0.0))
-            if left >= 0.1:
-                self.report({"INFO"}, f"ARKit's shapes leave up to {left:.1f} mm of the face unsaid")
-        name, count = bpy.path.basename(path), len(played.parameters)
-        self.report({"INFO"}, f"Saved '{name}': {count} frames at {fps:g} per second")
-        return {"FINISHED"}
-
-
 def _with_ending(path: str, ending: str) -> str:
     """The path with the ending, in place of another of ours."""
     for other in (".csv", ".edf"):
@@ -142,4 +91,4 @@ def _with_ending(path: str, ending: str) -> str:
     return bpy.path.ensure_ext(path, ending)
 
 
-CLASSES = (EIFER_OT_export_activity, EIFER_OT_export_expressions)
+CLASSES = (EIFER_OT_export_activity,)
