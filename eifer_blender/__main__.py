@@ -12,9 +12,9 @@ def main() -> int:
 
     code = run(sys.argv[1:])
     bpy = sys.modules.get("bpy")
-    if bpy is not None and bpy.app.version < (4, 3):
-        # As a Python module, Blender 4.2 crashes at the very end of a process in which a property had
-        # a callback, whoever registered it; all is done and written by now.
+    if bpy is not None:
+        # As a Python module, Blender 4.2 crashes at the very end of a process in which a property had a
+        # callback, and later ones hang after an import of glTF; all is done and written by now.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

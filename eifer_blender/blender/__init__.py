@@ -9,10 +9,10 @@ def register() -> None:
 
     import bpy
 
-    from . import activity_panels, operators, overlay, panels, preview, properties, session
+    from . import overlay, preview, properties, session
 
     properties.register()
-    for cls in (*operators.CLASSES, *panels.CLASSES, *activity_panels.CLASSES):
+    for cls in _classes():
         bpy.utils.register_class(cls)
     preview.register()
     overlay.register()
@@ -22,18 +22,25 @@ def register() -> None:
         atexit.register(unregister)
 
 
+def _classes() -> tuple[type, ...]:
+    """Operators and panels, panels in the order of the sidebar."""
+    from . import activity_panels, export_panels, operators, panels
+
+    return (*operators.CLASSES, *panels.CLASSES, *activity_panels.CLASSES, *export_panels.CLASSES)
+
+
 def unregister() -> None:
     """Undo `register`, in reverse order."""
     import atexit
 
     import bpy
 
-    from . import activity_panels, operators, overlay, panels, preview, properties, session
+    from . import overlay, preview, properties, session
 
     atexit.unregister(unregister)
     session.unregister()
     overlay.unregister()
     preview.unregister()
-    for cls in reversed((*operators.CLASSES, *panels.CLASSES, *activity_panels.CLASSES)):
+    for cls in reversed(_classes()):
         bpy.utils.unregister_class(cls)
     properties.unregister()

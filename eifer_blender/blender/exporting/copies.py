@@ -33,7 +33,7 @@ def copied(
     stage = bpy.data.scenes.new("EIFER export")
     renamed: dict[bpy.types.ID, str] = {}
     made: list[bpy.types.ID] = []
-    known = set(bpy.data.actions)
+    known = set(bpy.data.actions) | set(bpy.data.shape_keys)
     try:
         _like(scene, stage, frames)
         twins = {obj: _twin(obj, stage, made) for obj in objects}
@@ -48,8 +48,7 @@ def copied(
         bpy.data.scenes.remove(stage)
         for block in reversed(made):
             _remove(block)
-        for action in set(bpy.data.actions) - known:
-            bpy.data.actions.remove(action)
+        bpy.data.batch_remove((set(bpy.data.actions) | set(bpy.data.shape_keys)) - known)
         for original, name in renamed.items():
             original.name = name
 

@@ -75,10 +75,8 @@ def scratch(scene: bpy.types.Scene) -> Iterator[bpy.types.Scene]:
             bpy.data.scenes.remove(extra)
         bpy.data.scenes.remove(stage)
         for name, before in known.items():
-            collection = getattr(bpy.data, name)
-            for block in [one for one in collection if one not in before]:
-                if hasattr(collection, "remove"):
-                    collection.remove(block)
+            # A mesh may have taken its keys along: what is left is looked up anew each time.
+            bpy.data.batch_remove(set(getattr(bpy.data, name)) - before)
 
 
 @contextmanager
