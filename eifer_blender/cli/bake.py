@@ -6,15 +6,44 @@ import argparse
 from pathlib import Path
 
 from ..errors import EiferError
-from .outputs import open_blend, save_blend, write_table
+from .outputs import open_blend, save_blend, silent, write_table
+
+ENDINGS = {
+    ".blend": "BLEND",
+    ".fbx": "FBX",
+    ".glb": "GLB",
+    ".gltf": "GLTF",
+    ".usdc": "USD",
+    ".abc": "ABC",
+    ".face.csv": "LIVE_LINK_FACE",
+    ".npz": "PARAMETERS_NPZ",
+}
+"""What is written, by the ending of a file's name; `.face.csv` is for Live Link Face."""
+
+_EXPRESSIONS = (".csv", ".csv.gz", ".tsv", ".txt", ".npz")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command; what is left out is as in the panel."""
-    parser.add_argument("recording", type=Path, help="recording to bake")
-    parser.add_argument("-o", "--output", type=Path, required=True, help=".blend to write")
-    parser.add_argument("--replace", action="store_true", help="overwrite the output if it exists")
-    parser.add_argument("--blend", type=Path, help="file to start from; without it, a new one with a head")
+    parser.add_argument("recording", type=Path, help="recording, or file of expressions, to bake")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        action="append",
+        default=[],
+        help=f"file to write, of the kind that its ending says ({', '.join(ENDINGS)}); may be repeated",
+    )
+    parser.add_argument("--csv", type=Path, help="also write the expression parameters to this table")
+    add_settings(parser)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Options that are the same for one recording and for a batch."""
+    parser.add_argument("--replace", action="store_true", help="overwrite outputs that exist")
+    parser.add_argument(
+        "--blend", type=Path, help=".blend to start from, or a FLAME file; without it, the default head"
+    )
     parser.add_argument("--head", help="name of the head's object; without it, the file's only head")
     parser.add_argument("--take", default="", help="name of the take; without it, the recording's")
     parser.add_argument("--fps", type=float, help="frames per second; without it the file's, or 24")
@@ -63,26 +92,79 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--maximum-marks", default="", metavar="TEXT", help="muscles contract most where marks say this"
     )
-    parser.add_argument("--csv", type=Path, help="also write the expression parameters to this table")
 
 
 def run(args: argparse.Namespace) -> int:
     """Bake and save. Returns 0; raises EiferError before anything is written if something is wrong."""
-    for path in (args.output, args.csv):
+    if not args.output and args.csv is None:
+        raise EiferError("Say with -o which file to write.")
+    kinds = {path: _kind(path) for path in args.output}
+    for path in (*kinds, args.csv):
         if path is not None and path.exists() and not args.replace:
             raise EiferError(f"'{path}' exists already; choose another name or add --replace.")
-    if args.output.suffix != ".blend":
-        raise EiferError(f"'{args.output}' must end in .blend.")
-    import bpy
-
-    from ..blender import bake, calibrating, register, session, sources, work
-    from ..recordings.marks import extent
-
     if args.marks and (args.begin is not None or args.end is not None):
         raise EiferError("Choose either --marks or --from and --to.")
+    import bpy
+
+    from ..blender import bake, exporting, register, work
+
     register()
     scene = _open(args)
     head = choose_head(scene, args.head, add=True)
+    job = _job(scene, args)
+    take, keys, error = job.compute(lambda share, text: None)
+    baked = bake.bake_take(head, take, keys=keys, error_mm=error, **job.options)
+    missed = work.after_bake(scene, head, baked)
+    for note in (*take.notes, *missed):
+        print(f"Note: {note}")
+    frames = (args.start, args.start + take.frames - 1)
+    for path, kind in kinds.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if kind == "BLEND":
+            save_blend(path)
+            print(f"{path}: {work.describe(baked)} on '{head.name}' in Blender {bpy.app.version_string}")
+            continue
+        with silent():
+            done = exporting.export(scene, [head], path, kind, frames, replace=args.replace)
+        for note in done.notes:
+            print(f"Note: {note}")
+        print(f"{path}: {exporting.describe(done)}")
+    if args.csv is not None:
+        write_table(args.csv, take, args.start)
+        print(f"{args.csv}: {take.frames} rows")
+    return 0
+
+
+def _kind(path: Path) -> str:
+    """The format that a file's ending asks for; EiferError for an unknown one."""
+    name = path.name.lower()
+    for ending, kind in ENDINGS.items():
+        if name.endswith(ending):
+            return kind
+    raise EiferError(f"'{path.name}' must end in one of {', '.join(ENDINGS)}; --csv writes parameters.")
+
+
+def is_expressions(path: Path) -> bool:
+    """Whether a file holds expressions of a face and no recording of muscles."""
+    from ..interchange import read_expressions
+
+    if not path.name.lower().endswith(_EXPRESSIONS) or not path.is_file():
+        return False
+    try:
+        read_expressions(path)
+    except EiferError:
+        return False
+    return True
+
+
+def _job(scene: object, args: argparse.Namespace) -> object:
+    """What the panel would do with the file and these settings."""
+    from ..blender import calibrating, session, sources, work
+    from ..recordings.marks import extent
+
+    if is_expressions(args.recording):
+        _set_up(scene, args)
+        return work.expression_work(scene, str(args.recording.resolve()), args.rate)
     streams = tuple(args.stream) if args.stream else None
     options = sources.OpenOptions(rate=args.rate, names=_names(args.names), streams=streams)
     recording = session.open_into(scene, str(args.recording.resolve()), options)
@@ -90,19 +172,7 @@ def run(args: argparse.Namespace) -> int:
     _set_up(scene, args)
     if args.calibration is not None:
         calibrating.load(scene, str(args.calibration))
-    job = work.bake_work(scene, name=args.take)
-    take, keys, error = job.compute(lambda share, text: None)
-    baked = bake.bake_take(head, take, keys=keys, error_mm=error, **job.options)
-    missed = work.after_bake(scene, head, baked)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    save_blend(args.output)
-    for note in (*take.notes, *missed):
-        print(f"Note: {note}")
-    print(f"{args.output}: {work.describe(baked)} on '{head.name}' in Blender {bpy.app.version_string}")
-    if args.csv is not None:
-        write_table(args.csv, take, args.start)
-        print(f"{args.csv}: {take.frames} rows")
-    return 0
+    return work.bake_work(scene, name=args.take)
 
 
 def _choose_stretch(scene: object, args: argparse.Namespace, span: tuple[float, float]) -> None:
@@ -141,13 +211,20 @@ def _names(text: str | None) -> tuple[str, ...] | None:
 def _open(args: argparse.Namespace) -> object:
     import bpy
 
-    if args.blend is None:
+    from ..blender import flame
+    from ..heads.flame import is_flame
+
+    if args.blend is not None and not args.blend.is_file():
+        raise EiferError(f"There is no file '{args.blend}'; check the path.")
+    if args.blend is not None and not is_flame(args.blend):
+        open_blend(args.blend)
+        scene = bpy.context.scene
+    else:
         bpy.ops.wm.read_factory_settings(use_empty=True)
         scene = bpy.context.scene
         scene.render.fps = 24
-    else:
-        open_blend(args.blend)
-        scene = bpy.context.scene
+        if args.blend is not None:
+            flame.add(scene, args.blend)
     if args.fps is not None:
         scene.render.fps = max(1, round(args.fps))
         scene.render.fps_base = scene.render.fps / args.fps

@@ -96,6 +96,18 @@ def _bake(args: argparse.Namespace) -> int:
     return bake.run(args)
 
 
+def _batch_arguments(parser: argparse.ArgumentParser) -> None:
+    from . import batch
+
+    batch.add_arguments(parser)
+
+
+def _batch(args: argparse.Namespace) -> int:
+    from . import batch
+
+    return batch.run(args)
+
+
 def _estimate_arguments(parser: argparse.ArgumentParser) -> None:
     from . import estimate
 
@@ -275,6 +287,8 @@ COMMANDS = (
             _demo_arguments, _demo),
     Command("bake", "Bake a recording onto a head and save the .blend, without a window.",
             _bake_arguments, _bake),
+    Command("batch", "Bake a folder of recordings or expressions, several at once, in any format.",
+            _batch_arguments, _batch),
     Command("estimate", "Estimate muscle activity from expressions: a table, or the animation of a .blend.",
             _estimate_arguments, _estimate),
     Command("report", "Write a page about a take: faces, maps, strips, agreement, left and right.",

@@ -24,8 +24,8 @@ def _flush() -> None:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
-    """Keep Blender, which prints past Python, from naming the temporary file."""
+def silent() -> Iterator[None]:
+    """Keep Blender quiet, which prints past Python and names temporary files."""
     _flush()
     kept = os.dup(1)
     try:
@@ -57,7 +57,7 @@ def save_blend(path: Path) -> None:
     temporary = path.with_name(path.stem + ".part.blend")
     bpy.context.preferences.filepaths.save_version = 0
     try:
-        with _silent():
+        with silent():
             bpy.ops.wm.save_as_mainfile(filepath=str(temporary.resolve()), copy=True, compress=True)
         temporary.replace(path)
     finally:

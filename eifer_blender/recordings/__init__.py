@@ -10,6 +10,7 @@ FILE_EXTENSIONS = (
     ".bdf",
     ".vhdr",
     ".xdf",
+    ".c3d",
     ".otb+",
     ".otb4",
     ".mat",

@@ -29,6 +29,7 @@ __all__ = [
     "TABLES",
     "EiferError",
     "Exported",
+    "describe",
     "ending",
     "export",
     "key_range",
@@ -47,6 +48,14 @@ class Exported(NamedTuple):
     frames: int
     checked: Verification | None  # None for numbers, which read back as written
     notes: tuple[str, ...]
+
+
+def describe(done: Exported) -> str:
+    """What was written and how well it reads back, for people."""
+    if done.checked is None:
+        return f"{done.frames} frames; reads back as the same numbers"
+    error, count = done.checked.error_mm, len(done.checked.frames)
+    return f"{done.frames} frames; read back, {error:.4f} mm off at most in {count} frames"
 
 
 def ending(kind: str) -> str:

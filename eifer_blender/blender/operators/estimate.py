@@ -203,7 +203,7 @@ class EIFER_OT_estimate_from_file(BakeOperator, bpy.types.Operator):
     _made = None
 
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
-    filter_glob: StringProperty(default="*.csv;*.csv.gz", options={"HIDDEN"})
+    filter_glob: StringProperty(default="*.csv;*.csv.gz;*.npz", options={"HIDDEN"})
     fps: FloatProperty(
         name="Frame Rate",
         description="Rows per second; 0 takes what the file says",

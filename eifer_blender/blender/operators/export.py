@@ -164,12 +164,7 @@ class EIFER_OT_export_animation(FileSaver, JobOperator, conditions.Checked, bpy.
     def _tell(self, done: exporting.Exported) -> set[str]:
         for note in done.notes:
             self.report({"INFO"}, note)
-        if done.checked is None:
-            how = "reads back as the same numbers"
-        else:
-            checked = done.checked
-            how = f"read back, {checked.error_mm:.4f} mm off at most in {len(checked.frames)} frames"
-        self.report({"INFO"}, f"Saved '{done.path.name}': {done.frames} frames; {how}")
+        self.report({"INFO"}, f"Saved '{done.path.name}': {exporting.describe(done)}")
         return {"FINISHED"}
 
 
