@@ -24,9 +24,10 @@ def register() -> None:
 
 def _classes() -> tuple[type, ...]:
     """Operators and panels, panels in the order of the sidebar."""
-    from . import activity_panels, export_panels, operators, panels
+    from . import activity_panels, character_panels, export_panels, operators, panels
 
-    return (*operators.CLASSES, *panels.CLASSES, *activity_panels.CLASSES, *export_panels.CLASSES)
+    sidebar = (panels, activity_panels, character_panels, export_panels)
+    return (*operators.CLASSES, *(cls for module in sidebar for cls in module.CLASSES))
 
 
 def unregister() -> None:

@@ -18,7 +18,7 @@ from bpy.props import (
 from .. import muscles
 from ..recordings.types import Kind
 from ..signals.settings import ChainSettings
-from . import activity_properties, head_object
+from . import activity_properties, character_properties, head_object
 from .activity_properties import OVERRIDABLE, RELATIVE_PATH
 
 _CHAIN = ChainSettings()
@@ -580,6 +580,8 @@ class EIFER_PG_scene(bpy.types.PropertyGroup):
     activity: PointerProperty(type=activity_properties.EIFER_PG_activity)
     markers: CollectionProperty(type=EIFER_PG_marker)
     markers_take: StringProperty(description="Id of the take whose marks are on the timeline")
+    characters: CollectionProperty(type=character_properties.EIFER_PG_character)
+    active_character: IntProperty()
 
 
 CLASSES = (
@@ -595,6 +597,7 @@ CLASSES = (
     *activity_properties.CLASSES,
     EIFER_PG_head,
     EIFER_PG_marker,
+    *character_properties.CLASSES,
     EIFER_PG_scene,
 )
 
