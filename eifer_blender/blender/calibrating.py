@@ -42,10 +42,12 @@ def use_current_pose(scene: bpy.types.Scene) -> bpy.types.PropertyGroup:
     Raises EiferError where no take or preview is shown, or where the muscles are at rest.
     """
     head = scene.eifer.head
-    session.parametric_head(head)
+    geometry = session.parametric_head(head)
     moment = _previewed(scene) if head.eifer.previewing else _played(scene)
     name = f"frame {scene.frame_current}"
-    pose = examples.pose_at(name, calibrations.shown_face(head), moment.activation, moment.row)
+    fitted = session.fitted_model(scene.eifer.animation.model, head)
+    face = fitted.face(calibrations.shown_face(head, geometry)[None])[0]
+    pose = examples.pose_at(name, face, moment.activation, moment.row)
     return calibrations.add_pose(head, pose, moment.label, moment.source)
 
 

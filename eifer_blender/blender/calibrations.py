@@ -12,6 +12,7 @@ import numpy as np
 from .. import examples, spaces
 from ..errors import EiferError
 from ..heads.default import load_default_head
+from ..heads.head import ParametricHead
 from ..heads.metric import closest_step, vertex_metric
 from ..mapping import Calibration, calibration
 from . import head_object
@@ -102,15 +103,17 @@ def clear(head: bpy.types.Object) -> None:
 # --- poses ----------------------------------------------------------------------------------------
 
 
-def shown_face(head: bpy.types.Object) -> np.ndarray:
-    """float32 [55]: the face that a head shows, with what ARKit keys add to it, as far as parameters can."""
+def shown_face(head: bpy.types.Object, geometry: ParametricHead) -> np.ndarray:
+    """float32 [55]: the face that a head shows, with what ARKit keys add to it, as far as parameters can.
+
+    geometry: the head's; the face is in its space.
+    """
     face = head_object.expression_of(head)
     blocks = head_object.mesh_keys(head).key_blocks
     used = [(i, blocks[n]) for i, n in enumerate(spaces.ARKIT_NAMES) if n in blocks]
     weights = {i: block.value for i, block in used if block.value and not block.mute}
     if not weights:
         return face
-    geometry = load_default_head()
     offsets = np.tensordot(np.array(list(weights.values()), np.float32), geometry.arkit[list(weights)], 1)
     return face + closest_step(geometry, offsets)
 

@@ -8,7 +8,7 @@ other curve is the animator's and is kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import bpy
 import numpy as np
@@ -19,6 +19,7 @@ from ..pipeline import TakeData, TakeMark
 from ..signals import MAX_FRAMES
 from . import actions, estimates, head_object
 from .actions import Channels, CurveId
+from .space import to_axis_angles
 
 EXPRESSION, ACTIVITY, RIG = "Expression", "Muscle activity", "Rig"
 _POINTERS = {EXPRESSION: "action_keys", ACTIVITY: "action_head", RIG: "action_rig"}
@@ -291,13 +292,8 @@ def _used_elsewhere(action: bpy.types.Action, take: bpy.types.PropertyGroup) -> 
 def copy_to(take: bpy.types.PropertyGroup, source: bpy.types.Object, target: bpy.types.Object) -> None:
     """Copy a take to another head and play it there; what the animator keyed there is kept.
 
-    Raises EiferError if the two heads do not share an expression space.
+    The heads are of one kind; `work.carry_take` is for others. Raises EiferError if its actions were deleted.
     """
-    if head_object.space_of(source) != head_object.space_of(target):
-        raise EiferError(
-            f"'{target.name}' speaks another expression space than '{source.name}'; "
-            "bake the recording for it instead."
-        )
     channels = channels_of(source, take)
     if not channels:
         raise EiferError(f"The actions of the take '{take.name}' were deleted; bake it again first.")
@@ -399,6 +395,21 @@ def out_of_step(scene: bpy.types.Scene, stamp: dict) -> str:
     if abs(fps - stamp["fps"]) < 1e-3:
         return ""
     return f"Baked for {stamp['fps']:g} fps, but the scene runs at {fps:g}; bake it again to stay in step."
+
+
+def read_parameters(channels: Mapping[str, Channels], frames: np.ndarray) -> np.ndarray:
+    """float32 [n, 55]: what the curves of a take play at frames [n]; 0 where a curve was deleted."""
+    face, rig = actions.curve_map(channels[EXPRESSION]), actions.curve_map(channels[RIG])
+    turns = np.zeros((len(frames), len(JAW_CURVES)), np.float32)
+    turns[:, 0] = 1.0
+    for column, curve_id in enumerate(JAW_CURVES):
+        if curve_id in rig:
+            turns[:, column] = actions.sample(rig[curve_id], frames)
+    found = np.zeros((len(frames), len(KEY_CURVES)), np.float32)
+    for column, curve_id in enumerate(KEY_CURVES):
+        if curve_id in face:
+            found[:, column] = actions.sample(face[curve_id], frames)
+    return np.concatenate([found, to_axis_angles(turns)], 1).astype(np.float32)
 
 
 def read_activity(head: bpy.types.Object, take: bpy.types.PropertyGroup) -> tuple[np.ndarray, np.ndarray]:

@@ -190,6 +190,35 @@ def remap_work(scene: bpy.types.Scene) -> BakeWork:
     return BakeWork(head, compute, options | {"replace": head.eifer.active_take})
 
 
+def carry_take(
+    source: bpy.types.Object, take: bpy.types.PropertyGroup, target: bpy.types.Object
+) -> bake.Baked:
+    """Copy a take to a head of another kind, by way of the default head's geometry, and play it there.
+
+    Its keys become dense. Raises EiferError if its actions were deleted.
+    """
+    stamp, channels = takes.read_stamp(take), takes.channels_of(source, take)
+    if not {takes.EXPRESSION, takes.RIG} <= channels.keys() or not stamp:
+        raise EiferError(f"The actions of the take '{take.name}' were deleted; bake it again first.")
+    frames = np.arange(stamp["frames"], dtype=np.float64) + stamp["start_frame"]
+    parameters = takes.read_parameters(channels, frames)
+    if head_data.is_stored(source):
+        parameters = head_data.load(source).to_default(parameters)
+    values = np.zeros((len(frames), muscles.CHANNEL_COUNT), np.float32)
+    present = values > 0
+    if not takes.is_from_expressions(stamp):
+        values, present = takes.read_activity(source, take)
+    activation = signals.Activation(values, np.full_like(values, np.nan), present, stamp["fps"])
+    made = TakeData(activation, parameters, stamp["fps"], marks=takes.read_marks(take))
+    onto = session.translator(target)
+    options = {
+        "name": take.name,
+        "start_frame": stamp["start_frame"],
+        "stamp": stamp | {"tolerance_mm": None},
+    }
+    return bake.bake_take(target, onto(made), **options)
+
+
 @dataclass(frozen=True)
 class _Work:
     """What bake and reload have in common."""

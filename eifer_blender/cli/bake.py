@@ -106,18 +106,20 @@ def run(args: argparse.Namespace) -> int:
         raise EiferError("Choose either --marks or --from and --to.")
     import bpy
 
-    from ..blender import bake, exporting, register, work
+    from ..blender import bake, exporting, head_object, register, work
 
     register()
     scene = _open(args)
+    is_rig = not any(head_object.is_head(obj) for obj in scene.objects)
     head = choose_head(scene, args.head, add=True)
     job = _job(scene, args)
     take, keys, error = job.compute(lambda share, text: None)
     baked = bake.bake_take(head, take, keys=keys, error_mm=error, **job.options)
     missed = work.after_bake(scene, head, baked)
-    for note in (*take.notes, *missed):
+    for note in (*take.notes, *missed, *_drive_characters(scene, head, is_rig)):
         print(f"Note: {note}")
     frames = (args.start, args.start + take.frames - 1)
+    objects = _exported(scene) or [head]
     for path, kind in kinds.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if kind == "BLEND":
@@ -125,7 +127,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"{path}: {work.describe(baked)} on '{head.name}' in Blender {bpy.app.version_string}")
             continue
         with silent():
-            done = exporting.export(scene, [head], path, kind, frames, replace=args.replace)
+            chosen = [head] if kind in exporting.TABLES else objects
+            done = exporting.export(scene, chosen, path, kind, frames, replace=args.replace)
         for note in done.notes:
             print(f"Note: {note}")
         print(f"{path}: {exporting.describe(done)}")
@@ -173,6 +176,40 @@ def _job(scene: object, args: argparse.Namespace) -> object:
     if args.calibration is not None:
         calibrating.load(scene, str(args.calibration))
     return work.bake_work(scene, name=args.take)
+
+
+def _drive_characters(scene: object, head: object, is_rig: bool) -> list[str]:
+    """Let every character of the file play along; returns notes.
+
+    is_rig: the file had no head of ours, so its meshes with known names become a character, and the head that
+    was added for it is hidden.
+    """
+    from ..blender import characters, head_object
+
+    stored, notes = scene.eifer, []
+    others = [obj for obj in scene.objects if obj.type in {"MESH", "ARMATURE"}]
+    objects = characters.family(others) if is_rig and not stored.characters else []
+    if objects:
+        row = stored.characters.add()
+        row.name = characters.name_of(objects)
+        try:
+            notes += characters.find(row, objects)
+        except EiferError as error:
+            stored.characters.remove(len(stored.characters) - 1)
+            return [f"No character was found in the file: {error}"]
+    for row in stored.characters:
+        done = characters.drive(row, characters.from_head(scene, head))
+        notes += [f"'{row.name}' plays along: {done.properties} properties.", *done.notes]
+    if is_rig and stored.characters:
+        for obj in (head, head_object.armature_of(head)):
+            obj.hide_viewport = obj.hide_render = True
+    return notes
+
+
+def _exported(scene: object) -> list[object]:
+    """What formats of vertices hold: the objects of the characters, if there are any."""
+    rows = [link.object for row in scene.eifer.characters for link in row.links if link.use and link.object]
+    return list(dict.fromkeys(rows))
 
 
 def _choose_stretch(scene: object, args: argparse.Namespace, span: tuple[float, float]) -> None:

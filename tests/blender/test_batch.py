@@ -10,6 +10,7 @@ import bpy
 import flame_files
 import numpy as np
 import pytest
+from gltf_file import Gltf
 
 from eifer_blender import interchange, spaces
 from eifer_blender.assets import model_file
@@ -118,6 +119,26 @@ def test_a_flame_file_is_a_target(takes_folder, tmp_path):
     assert clip.space.id == "flame-55" and np.abs(clip.values).max() > 0.3
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "out" / "smile.blend"))
     assert head_object.space_of(bpy.context.scene.eifer.head) == "flame-55"
+
+
+def test_a_rig_is_a_target(takes_folder, tmp_path):
+    """A character with ARKit's shapes in a file of its own, without any head of ours."""
+    bpy.ops.mesh.primitive_cube_add()
+    cube = bpy.context.object
+    cube.name = "Hero"
+    cube.shape_key_add(name="Basis")
+    for name in spaces.ARKIT_NAMES:
+        cube.shape_key_add(name=name).points[0].co.z += 0.1
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "rig.blend"))
+    options = ("--blend", tmp_path / "rig.blend", "--pattern", "smile.csv", "--format", "blend")
+    result = batch(takes_folder, "-o", tmp_path / "out", *options, "--format", "glb", "--fps", 30)
+    assert result.returncode == 0, result.stdout
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "out" / "smile.blend"))
+    scene, keys = bpy.context.scene, bpy.data.objects["Hero"].data.shape_keys.key_blocks
+    scene.frame_set(30)
+    assert keys["mouthSmileLeft"].value > 0.8 and keys["mouthSmileRight"].value < 0.1
+    meshes = {node["name"] for node in Gltf(tmp_path / "out" / "smile.glb").tree["nodes"]}
+    assert meshes == {"Hero"}
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,20 @@ def test_any_meshes_with_shape_keys_leave(scene, tmp_path):
         assert contents() == before
 
 
+@pytest.mark.parametrize("kind", VERTICES)
+def test_what_does_not_move_leaves_alone(animated, scene, tmp_path, kind):
+    """Other objects and scenes of the file stay out of it."""
+    bpy.data.scenes.new("Other").collection.objects.link(animated)
+    bpy.ops.mesh.primitive_cube_add()
+    still = bpy.context.object
+    still.shape_key_add(name="Basis")
+    still.shape_key_add(name="Up").points[0].co.z += 1.0
+    before = contents()
+    done = exporting.export(scene, [still], tmp_path / "still", kind, FRAMES)
+    assert done.checked.error_mm < exporting.LIMIT_MM and contents() == before
+    assert [obj.name for obj in imported(done.path, kind)] == ["Cube.001"]
+
+
 @pytest.mark.parametrize("kind", list(exporting.TABLES))
 def test_numbers_come_back(animated, scene, tmp_path, kind):
     done = export(animated, tmp_path / "face", kind, (1, 40))

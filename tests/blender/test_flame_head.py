@@ -7,8 +7,19 @@ import flame_files
 import numpy as np
 import pytest
 
-from eifer_blender.blender import head_data, head_object, identity, session
+from eifer_blender import examples
+from eifer_blender.blender import (
+    bake,
+    calibrating,
+    head_data,
+    head_object,
+    identity,
+    performance,
+    session,
+    takes,
+)
 from eifer_blender.blender.space import from_blender, to_quaternions
+from eifer_blender.heads.default import load_default_head
 from eifer_blender.heads.flame import from_arrays
 from eifer_blender.heads.flame_head import FlameHead, flame_head
 from eifer_blender.heads.head import JOINTS
@@ -168,6 +179,48 @@ def test_arkit_keys_are_there_and_lead_to_their_muscle(scene, opened):
     bpy.ops.eifer.estimate_activity(pose=True)
     values = {f"est_{name}": opened[f"est_{name}"] for name in CHANNELS if f"est_{name}" in opened}
     assert max(values, key=values.get) == "est_zygomaticus_l"
+
+
+def test_takes_go_to_heads_of_another_kind_and_back(scene, opened, sample):
+    bpy.ops.eifer.add_head()
+    default = scene.eifer.head
+    bpy.ops.eifer.open_recording(filepath=str(sample))
+    bpy.ops.eifer.bake_take()
+    frames = np.arange(20, 300, 10)
+    wanted = performance.sample(default, scene, frames).parameters
+    assert bpy.ops.eifer.copy_take(target=opened.name) == {"FINISHED"}
+    scene.eifer.head = opened
+    baked = performance.sample(opened, scene, frames).parameters
+    bpy.ops.eifer.bake_take()
+    np.testing.assert_allclose(performance.sample(opened, scene, frames).parameters, baked, atol=0.02)
+    values, present = takes.read_activity(opened, opened.eifer.takes[0])
+    assert present.any() and values.max() > 0.3
+    opened.eifer.active_take = 0
+    bpy.ops.eifer.copy_take(target=default.name)
+    back = performance.sample(default, scene, frames).parameters
+    metric = bake.face_effects(load_default_head())[:50].reshape(50, -1)
+    apart = np.sqrt(
+        ((1000 * (back - wanted)[:, :50] @ metric).reshape(len(frames), -1, 3) ** 2).sum(2).mean(1)
+    )
+    assert apart.max() < 1.0
+
+
+def test_poses_for_the_calibration_are_read_in_the_models_space(scene, opened, sample):
+    """A smile by an ARKit key is the same example on a FLAME head and on the default one."""
+    bpy.ops.eifer.add_head()
+    default = scene.eifer.head
+    found = {}
+    for head in (default, opened):
+        scene.eifer.head = head
+        bpy.ops.eifer.open_recording(filepath=str(sample))
+        bpy.ops.eifer.bake_take()
+        peak = int(np.nanargmax(takes.read_activity(head, takes.selected(head))[0][:, 12:14].mean(1)))
+        scene.frame_set(takes.read_stamp(takes.selected(head))["start_frame"] + peak)
+        found[head.name] = calibrating.use_current_pose(scene)
+    faces = [examples.pose_from_json(row.data).wanted for row in found.values()]
+    metric = bake.face_effects(load_default_head())[:50].reshape(50, -1)
+    apart = np.abs(((faces[0] - faces[1])[:50] @ metric).reshape(-1, 3)).max() * 1000
+    assert apart < 2.0
 
 
 def test_the_heat_map_finds_its_electrodes(scene, opened):

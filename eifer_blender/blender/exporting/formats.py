@@ -77,6 +77,7 @@ def _write_gltf(kind: str) -> Callable[[str, tuple[int, int]], object]:
             return bpy.ops.export_scene.gltf(
                 filepath=path,
                 export_format=kind,
+                use_active_scene=True,
                 use_selection=True,
                 export_animations=True,
                 export_animation_mode="SCENE",

@@ -94,7 +94,10 @@ class EIFER_OT_copy_take(conditions.Checked, bpy.types.Operator):
         if target is None or target == source:
             raise EiferError(f"'{self.target}' is not another head of this scene; choose one.")
         preview.stop(target)
-        takes.copy_to(takes.selected(source), source, target)
+        if head_object.hash_of(source) == head_object.hash_of(target):
+            takes.copy_to(takes.selected(source), source, target)
+        else:
+            work.carry_take(source, takes.selected(source), target)
         self.report({"INFO"}, f"'{takes.selected(source).name}' now plays on '{target.name}' too")
         return {"FINISHED"}
 
