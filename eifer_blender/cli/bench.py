@@ -35,10 +35,10 @@ def run() -> int:
     """Measure everything and print the table."""
     import bpy
 
-    from . import bench_activity
+    from . import bench_activity, bench_export
 
     rows = [*_import_rows(), _head_row(), *_mapping_rows(), *_bake_rows(), *_size_rows(), *_preview_rows()]
-    rows += [*bench_activity.run(), *_peer_rows()]
+    rows += [*bench_activity.run(), *bench_export.run(), *_peer_rows()]
     print(f"\nBlender {bpy.app.version_string}, Python {platform.python_version()}, {_cpu()}\n")
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     print(

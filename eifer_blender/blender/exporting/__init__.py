@@ -53,9 +53,8 @@ class Exported(NamedTuple):
 def describe(done: Exported) -> str:
     """What was written and how well it reads back, for people."""
     if done.checked is None:
-        return f"{done.frames} frames; reads back as the same numbers"
-    error, count = done.checked.error_mm, len(done.checked.frames)
-    return f"{done.frames} frames; read back, {error:.4f} mm off at most in {count} frames"
+        return f"{done.frames} frames, read back as the same numbers"
+    return f"{done.frames} frames, read back within {done.checked.error_mm:.4f} mm"
 
 
 def ending(kind: str) -> str:
