@@ -8,6 +8,7 @@ from typing import NamedTuple
 import bpy
 import numpy as np
 
+from .. import spaces
 from ..errors import EiferError
 from . import head_data, head_object
 
@@ -50,3 +51,18 @@ def describe(transfer: head_data.Transfer) -> str:
         f"{residual[:50].max():.2f} mm), lids within {residual[50:52].max():.2f} mm and an open jaw within "
         f"{residual[52]:.2f} mm, root mean square over the face."
     )
+
+
+def residual_table(head: bpy.types.Object) -> str:
+    """CSV: how far each expression of one head is from what the other makes of it, root mean square in mm.
+
+    At 1 of each parameter, the jaw at 0.25, 0.1 and 0.1 rad. Raises EiferError for the default head, which
+    has nothing to be translated.
+    """
+    if not head_data.is_stored(head):
+        raise EiferError(f"'{head.name}' is the default head, which takes performances as they are.")
+    data = head_data.load(head)
+    lines = ["parameter,from_default_mm,to_default_mm"]
+    columns = (spaces.DEFAULT_SPACE.names, data.from_default.residual_mm, data.to_default.residual_mm)
+    lines += [f"{name},{there:.4f},{back:.4f}" for name, there, back in zip(*columns, strict=True)]
+    return "\n".join(lines) + "\n"

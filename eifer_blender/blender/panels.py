@@ -94,6 +94,7 @@ class EIFER_PT_identity(SidebarPanel, bpy.types.Panel):
                 layout, context, "The joints are still those of another person; press Fit Joints.", "ERROR"
             )
         wrapped(layout, context, flame.describe(head_data.load(head).from_default), "INFO")
+        layout.operator("eifer.save_residuals", icon="FILE_TICK")
 
 
 class EIFER_PT_recording(SidebarPanel, bpy.types.Panel):

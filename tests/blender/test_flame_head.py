@@ -181,6 +181,16 @@ def test_arkit_keys_are_there_and_lead_to_their_muscle(scene, opened):
     assert max(values, key=values.get) == "est_zygomaticus_l"
 
 
+def test_what_is_lost_of_each_expression_is_a_table(scene, opened, tmp_path):
+    bpy.ops.eifer.save_residuals(filepath=str(tmp_path / "lost.csv"))
+    lines = (tmp_path / "lost.csv").read_text().splitlines()
+    rows = np.array([line.split(",")[1:] for line in lines[1:]], float)
+    assert rows.shape == (55, 2) and 0 < np.median(rows[:50, 0]) < 0.2 and rows.max() < 3.0
+    bpy.ops.eifer.add_head()
+    with pytest.raises(RuntimeError, match="default head"):
+        bpy.ops.eifer.save_residuals(filepath=str(tmp_path / "none.csv"))
+
+
 def test_takes_go_to_heads_of_another_kind_and_back(scene, opened, sample):
     bpy.ops.eifer.add_head()
     default = scene.eifer.head

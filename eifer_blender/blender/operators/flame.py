@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 from bpy.props import BoolProperty, IntProperty, StringProperty
 
 from .. import conditions, head_object, identity
-from .base import redraw, report_errors
+from .base import FileSaver, redraw, report_errors
 from .head import in_object_mode, show_new_head
 
 
@@ -113,4 +115,25 @@ class EIFER_OT_fit_joints(conditions.Checked, bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (EIFER_OT_add_flame_head, EIFER_OT_set_identity, EIFER_OT_fit_joints)
+class EIFER_OT_save_residuals(FileSaver, conditions.Checked, bpy.types.Operator):
+    """Save a table of what is lost of each expression between this head and the default one, in millimetres"""
+
+    bl_idname = "eifer.save_residuals"
+    bl_label = "Save Residuals"
+    bl_options = {"REGISTER"}
+    needs = (conditions.needs_head,)
+    suggested_name = "residuals.csv"
+
+    @report_errors
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Write it."""
+        from ...interchange.write import write_file
+        from .. import flame
+
+        path = Path(bpy.path.ensure_ext(bpy.path.abspath(self.filepath), ".csv"))
+        write_file(path, flame.residual_table(context.scene.eifer.head).encode(), replace=self.replace)
+        self.report({"INFO"}, f"Saved '{path.name}'")
+        return {"FINISHED"}
+
+
+CLASSES = (EIFER_OT_add_flame_head, EIFER_OT_set_identity, EIFER_OT_fit_joints, EIFER_OT_save_residuals)
