@@ -116,7 +116,7 @@ class EIFER_OT_fit_joints(conditions.Checked, bpy.types.Operator):
 
 
 class EIFER_OT_save_residuals(FileSaver, conditions.Checked, bpy.types.Operator):
-    """Save a table of what is lost of each expression between this head and the default one, in millimetres"""
+    """Save a table of what is lost of each expression between this head and the default one, in mm"""
 
     bl_idname = "eifer.save_residuals"
     bl_label = "Save Residuals"
