@@ -241,6 +241,7 @@ def session() -> Steps:
     yield from play()
     yield from activity()
     yield from trials()
+    yield from export()
     yield from disable()
 
 
@@ -254,9 +255,7 @@ def open_recording() -> Steps:
     parameters.filename = RECORDING.name
     yield 1.0
     yield from screenshot("3_file_browser")
-    browser = file_browser()
-    with bpy.context.temp_override(window=window(), area=browser, region=region(browser, "WINDOW")):
-        bpy.ops.file.execute("INVOKE_DEFAULT")
+    accept_file()
     yield from wait_for(lambda: bpy.context.scene.eifer.recording.filepath, "the recording is open")
     yield from wait_for(lambda: not file_browser(), "the file browser is closed")
     yield 1.0
@@ -265,6 +264,13 @@ def open_recording() -> Steps:
 def file_browser() -> bpy.types.Area | None:
     """The file browser, if one is open."""
     return next((area for area in window().screen.areas if area.type == "FILE_BROWSER"), None)
+
+
+def accept_file() -> None:
+    """Press the file browser's button."""
+    browser = file_browser()
+    with bpy.context.temp_override(window=window(), area=browser, region=region(browser, "WINDOW")):
+        bpy.ops.file.execute("INVOKE_DEFAULT")
 
 
 def preview() -> Steps:
@@ -401,6 +407,39 @@ def trials() -> Steps:
     yield from raise_timeline()
     scene.frame_set(strongest_frames(1)[0])
     yield from screenshot("9_trials")
+
+
+def export() -> Steps:
+    """Export between the window's events: Esc leaves no file, the second time it is written and checked."""
+    scene, objects, file = bpy.context.scene, len(bpy.data.objects), HERE / "exported" / "take.fbx"
+    file.parent.mkdir()
+    yield from start_export(file)
+    yield from wait_for(lambda: animation().progress > 0.0, "the export shows its progress")
+    xdotool("key", "Escape")
+    yield from wait_for(lambda: animation().progress == 0.0, "Esc ended the export")
+    if any(file.parent.iterdir()):
+        raise AssertionError("the cancelled export left something")
+    yield from start_export(file)
+    yield from screenshot("10_exporting")
+    yield from wait_for(lambda: file.exists() and animation().progress == 0.0, "the animation is exported")
+    if [one.name for one in file.parent.iterdir()] != [file.name]:
+        raise AssertionError("the export left more than its file")
+    if list(bpy.data.scenes) != [scene] or len(bpy.data.objects) != objects:
+        raise AssertionError("the export left something in the scene")
+
+
+def start_export(file: Path) -> Steps:
+    """Choose format and file as in the dialog."""
+    with bpy.context.temp_override(window=window(), area=viewport(), region=region(viewport(), "WINDOW")):
+        bpy.ops.eifer.export_animation("INVOKE_DEFAULT")
+    yield from wait_for(file_browser, "the file browser is open")
+    yield 1.0
+    parameters = file_browser().spaces.active.params
+    parameters.directory = os.fsencode(str(file.parent))
+    parameters.filename = file.name
+    yield 1.0
+    accept_file()
+    yield from wait_for(lambda: not file_browser(), "the file browser is closed")
 
 
 def open_panel_below(operator: str, further: int = 0) -> Steps:
