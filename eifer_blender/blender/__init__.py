@@ -9,11 +9,12 @@ def register() -> None:
 
     import bpy
 
-    from . import overlay, preview, properties, session
+    from . import export_panels, overlay, preview, properties, session
 
     properties.register()
     for cls in _classes():
         bpy.utils.register_class(cls)
+    export_panels.register()
     preview.register()
     overlay.register()
     session.register()
@@ -36,12 +37,13 @@ def unregister() -> None:
 
     import bpy
 
-    from . import overlay, preview, properties, session
+    from . import export_panels, overlay, preview, properties, session
 
     atexit.unregister(unregister)
     session.unregister()
     overlay.unregister()
     preview.unregister()
+    export_panels.unregister()
     for cls in reversed(_classes()):
         bpy.utils.unregister_class(cls)
     properties.unregister()

@@ -8,7 +8,7 @@ import bpy
 
 from .. import agreement, muscles
 from . import conditions, estimates, timeline
-from .panel_parts import SidebarPanel, why_not, wrapped
+from .panel_parts import SidebarPanel, progress, why_not, wrapped
 
 _MUSCLE_LABELS = {muscle.name: muscle.label.split(" / ")[0] for muscle in muscles.MUSCLES}
 
@@ -41,9 +41,7 @@ class EIFER_PT_activity(_NeedsHead, bpy.types.Panel):
             row = layout.row(align=True)
             row.prop(activity, "frame_from")
             row.prop(activity, "frame_to")
-        if eifer.animation.progress > 0.0:
-            text = f"{eifer.animation.progress_text} (Esc cancels)"
-            layout.progress(factor=eifer.animation.progress, text=text)
+        if progress(layout, context):
             return
         column = layout.column(align=True)
         column.scale_y = 1.4

@@ -33,6 +33,14 @@ def why_not(
     return not reason
 
 
+def progress(layout: bpy.types.UILayout, context: bpy.types.Context) -> bool:
+    """Show how far a running operator is; whether one runs."""
+    animation = context.scene.eifer.animation
+    if animation.progress > 0.0:
+        layout.progress(factor=animation.progress, text=f"{animation.progress_text} (Esc cancels)")
+    return animation.progress > 0.0
+
+
 class SidebarPanel:
     """Where all panels are."""
 

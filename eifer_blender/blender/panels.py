@@ -19,7 +19,7 @@ from . import (
     takes,
     timeline,
 )
-from .panel_parts import SidebarPanel, why_not, wrapped
+from .panel_parts import SidebarPanel, progress, why_not, wrapped
 from .properties import NO_MUSCLE
 
 _SHOWN_IDENTITIES = 5
@@ -412,8 +412,7 @@ class EIFER_PT_animation(SidebarPanel, bpy.types.Panel):
             row.use_property_split = True
             row.use_property_decorate = False
             row.prop(animation, "tolerance_mm", text="Tolerance (mm)")
-        if animation.progress > 0.0:
-            layout.progress(factor=animation.progress, text=f"{animation.progress_text} (Esc cancels)")
+        if progress(layout, context):
             return
         self._draw_buttons(context)
 

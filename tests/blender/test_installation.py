@@ -40,6 +40,7 @@ def test_enabling_registers_panels_properties_and_handlers_without_heavy_imports
     result, _ = session
     assert any("_PT_" in name for name in result["enabled"]["classes"])
     assert result["enabled"]["properties"] and result["enabled"]["handlers"]
+    assert any("TOPBAR_MT_file_export" in entry for entry in result["enabled"]["menus"])
     assert result["imported_by_enabling"] == []
 
 
