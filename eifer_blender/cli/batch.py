@@ -31,6 +31,7 @@ FORMATS = {
     "csv": ".csv",
 }
 SUMMARY = "summary.csv"
+_COLUMNS = ("file", "state", "seconds", "outputs", "message")  # of the summary
 _WIDTH = 48  # of a file's name in the table
 
 
@@ -72,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
         raise EiferError("--jobs must be at least 1.")
     if args.blend is not None and not args.blend.is_file():
         raise EiferError(f"There is no file '{args.blend}'; check the path.")
+    _check_results(args.folder, args.output)
     sources = _sources(args.folder, args.pattern, args.output)
     if not sources:
         raise EiferError(f"'{args.folder}' has no file of a known kind that fits '{args.pattern}'.")
@@ -84,18 +86,37 @@ def run(args: argparse.Namespace) -> int:
     return int(any(one.state == "failed" for one in outcomes))
 
 
+def _check_results(folder: Path, output: Path) -> None:
+    """Results need a folder of their own, in which `summary.csv` is ours or not yet there."""
+    if output.resolve() == folder.resolve():
+        raise EiferError("The results would lie among the recordings; choose another folder with -o.")
+    try:
+        with (output / SUMMARY).open(encoding="utf-8", errors="replace") as file:
+            ours = file.readline(1000).rstrip("\n") == ",".join(_COLUMNS)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise EiferError(f"'{output}' cannot be used for results: {error.strerror}.") from None
+    if not ours:
+        raise EiferError(
+            f"'{output / SUMMARY}' did not come from this command and would be lost; choose another folder "
+            "with -o, or move the file."
+        )
+
+
 def _sources(folder: Path, pattern: str, output: Path) -> list[Path]:
     """Files to bake, in the order of their names; results of an earlier run are none."""
     from ..recordings import FILE_EXTENSIONS
 
     results, known = output.resolve(), (*FILE_EXTENSIONS, ".csv.gz")
+    inside = results.is_relative_to(folder.resolve())
     found = [
         path
         for path in folder.rglob(pattern)
         if path.is_file()
         and path.name.lower().endswith(known)
         and not path.name.startswith(".")
-        and not (results != folder.resolve() and path.resolve().is_relative_to(results))
+        and not (inside and path.resolve().is_relative_to(results))
     ]
     return sorted(found)
 
@@ -247,7 +268,7 @@ def _print_table(outcomes: Sequence[_Outcome]) -> None:
 def _summary(outcomes: Sequence[_Outcome]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "state", "seconds", "outputs", "message"))
+    writer.writerow(_COLUMNS)
     for one in outcomes:
         writer.writerow((one.source, one.state, f"{one.seconds:.1f}", " ".join(one.outputs), one.message))
     return text.getvalue().encode()

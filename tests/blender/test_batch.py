@@ -141,6 +141,14 @@ def test_a_rig_is_a_target(takes_folder, tmp_path):
     assert meshes == {"Hero"}
 
 
+def test_a_summary_of_somebody_else_is_not_written_over(takes_folder, tmp_path):
+    (tmp_path / "summary.csv").write_text("my own notes\n")
+    result = batch(takes_folder, "-o", tmp_path, "--pattern", "smile.csv")
+    assert result.returncode == 1 and "did not come from this command" in result.stderr
+    assert (tmp_path / "summary.csv").read_text() == "my own notes\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.csv"]
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -148,7 +156,7 @@ def test_a_rig_is_a_target(takes_folder, tmp_path):
         ((".", "-o", "out", "--pattern", "*.xyz"), "no file of a known kind"),
         ((".", "-o", "out", "--jobs", "0"), "at least 1"),
         ((".", "-o", "out", "--blend", "missing.blend"), "There is no file"),
-        ((".", "-o", ".", "--format", "csv", "--pattern", "smile.csv"), "would replace"),
+        ((".", "-o", ".", "--format", "csv", "--pattern", "smile.csv"), "among the recordings"),
     ],
 )
 def test_what_cannot_begin_says_why(takes_folder, tmp_path, options, sentence):
