@@ -100,7 +100,7 @@ def check(head: bpy.types.Object) -> ParametricHead:
     keys = head_object.mesh_keys(head)
     if len(head.data.vertices) != len(geometry.template):
         raise EiferError(
-            f"'{head.name}' has {len(head.data.vertices)} vertices, {geometry.name} has "
+            f"'{head.name}' has {len(head.data.vertices)} vertices instead of "
             f"{len(geometry.template)}; undo the change of its mesh, or add a new head."
         )
     if not keys.use_relative:

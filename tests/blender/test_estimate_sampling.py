@@ -532,7 +532,7 @@ def test_a_head_of_another_version_or_topology_is_refused(scene, head):
     refused(scene, head, "another version of the default head")
     head[head_object.HASH_STAMP] = stamp
     head.data.vertices.add(3)
-    refused(scene, head, "vertices, the default head has")
+    refused(scene, head, "vertices instead of 13610")
 
 
 def test_settings_that_make_keys_mean_something_else_are_refused(scene, head):
