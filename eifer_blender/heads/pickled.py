@@ -21,6 +21,7 @@ from ..errors import EiferError
 
 MOST_BYTES = 800_000_000  # of a file
 _MOST_VALUES = 200_000_000  # of an array
+_MOST_DENSE = 20_000_000  # of a sparse matrix, whose zeros are not in the file
 _DEEP = 12  # stand-ins within each other
 _ALLOWED = re.compile(
     r"numpy(\._?core)?(\.multiarray|\.numeric)?\.(_reconstruct|scalar|_frombuffer|ndarray|dtype)"
@@ -235,7 +236,7 @@ def _dense(value: Inert, depth: int) -> np.ndarray:
     state = mapping_of(value)
     shape = state.get("_shape", state.get("shape"))
     rows, columns = (int(array_of(size, depth + 1)) for size in shape)  # type: ignore[attr-defined]
-    if not (rows > 0 and columns > 0 and rows * columns <= _MOST_VALUES):
+    if not (rows > 0 and columns > 0 and rows * columns <= _MOST_DENSE):
         raise ValueError("no possible shape")
     data, index, ends = (array_of(state[name], depth + 1).ravel() for name in ("data", "indices", "indptr"))
     by_column = "csc" in value.what.lower()

@@ -120,6 +120,24 @@ def test_posed_vertices_follow_flames_equations(flame, made):
         np.testing.assert_allclose(from_blender(np.array(bones[name].head_local)), joint, atol=1e-5)
 
 
+def test_smirk_adds_the_lids_after_the_bones_which_differs_by_the_turn_of_the_neck(flame, made):
+    """docs/heads.md tells these millimetres."""
+    arrays, random = flame_files.flame_arrays(), np.random.default_rng(6)
+    lids = made.head.eyelids.astype(np.float64)
+    worst = {}
+    for turned in (0.0, 1.0):
+        errors = []
+        for _ in range(20):
+            params, neck = random_pose(random)
+            params[50:52], neck = 1.0, turned * 0.5 * neck / np.linalg.norm(neck)
+            pose(flame, made, params, neck)
+            smirk = flame_equations(arrays, lids, [], params[:50], params[50:52], params[52:], neck, True)
+            errors.append(np.linalg.norm(shown_vertices(flame) - smirk, axis=1).max())
+        worst[turned] = 1000 * np.max(errors)
+    assert worst[0.0] < 0.1
+    assert worst[1.0] == pytest.approx(3.9, abs=0.1)
+
+
 # --- from a file, with the bundled models -----------------------------------------------------------
 
 
