@@ -63,6 +63,16 @@ def traces(head):
     )
 
 
+def test_solid_views_show_it_unless_they_were_set_to_something_else(smiling):
+    areas = [area for area in bpy.context.window.screen.areas if area.type == "VIEW_3D"]
+    shading = areas[0].spaces.active.shading
+    for chosen, shown in (("MATERIAL", "VERTEX"), ("OBJECT", "OBJECT")):
+        shading.color_type = chosen
+        bpy.ops.eifer.heat_map()
+        assert shading.color_type == shown
+        bpy.ops.eifer.heat_map()
+
+
 def test_the_face_takes_the_colour_of_its_activity_in_every_frame(smiling, scene):
     scene.frame_set(20)
     natural = tint(smiling)

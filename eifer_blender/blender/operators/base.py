@@ -40,6 +40,15 @@ def redraw(context: bpy.types.Context) -> None:
                 area.tag_redraw()
 
 
+def show_colours(context: bpy.types.Context) -> None:
+    """Let solid views of the scene that were left at their default show the colours of meshes."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas if window.scene == context.scene else ():
+            for space in area.spaces:
+                if space.type == "VIEW_3D" and space.shading.color_type == "MATERIAL":
+                    space.shading.color_type = "VERTEX"
+
+
 class FileSaver:
     """Mix-in of operators that write a file: the file browser asks, and confirms replacing a file."""
 

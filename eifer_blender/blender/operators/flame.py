@@ -9,7 +9,7 @@ from bpy.props import BoolProperty, IntProperty, StringProperty
 
 from .. import conditions, head_object, identity
 from .base import FileSaver, redraw, report_errors
-from .head import in_object_mode, show_new_head
+from .head import in_object_mode, look_at_selected, show_new_head
 
 
 class EIFER_OT_add_flame_head(bpy.types.Operator):
@@ -18,6 +18,7 @@ class EIFER_OT_add_flame_head(bpy.types.Operator):
     bl_idname = "eifer.add_flame_head"
     bl_label = "Add FLAME Head"
     bl_options = {"REGISTER", "UNDO"}
+    _by_hand = False
 
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_glob: StringProperty(default="*.pkl;*.npz", options={"HIDDEN"})
@@ -44,18 +45,21 @@ class EIFER_OT_add_flame_head(bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Choose the file."""
+        self._by_hand = True
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
     @report_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Read the file, add the head and choose it in the panel."""
+        """Read the file, add the head, choose it in the panel and look at it."""
         from .. import flame
 
         path = bpy.path.abspath(self.filepath)
         made = flame.add(context.scene, path, identity_keys=self.identity_keys, side_files=self.side_files)
         head_object.armature_of(made.object).location = context.scene.cursor.location
         show_new_head(context, made.object)
+        if self._by_hand:
+            look_at_selected(context)
         for note in made.notes:
             self.report({"INFO"}, note)
         redraw(context)

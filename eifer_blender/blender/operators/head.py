@@ -4,7 +4,7 @@ import bpy
 from bpy.props import FloatProperty, IntProperty
 
 from .. import head_object
-from .base import report_errors
+from .base import report_errors, show_colours
 
 
 class EIFER_OT_add_head(bpy.types.Operator):
@@ -34,8 +34,8 @@ class EIFER_OT_add_head(bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Add the head and look at it: it is small beside what the default view shows."""
         result = self.execute(context)
-        if "FINISHED" in result and context.area is not None and context.area.type == "VIEW_3D":
-            _look_at_selected(context)
+        if "FINISHED" in result:
+            look_at_selected(context)
         return result
 
     @report_errors
@@ -92,11 +92,11 @@ def show_new_head(context: bpy.types.Context, head: bpy.types.Object) -> None:
     context.scene.eifer.head = head
 
 
-def _look_at_selected(context: bpy.types.Context) -> None:
-    """Frame the selection, and show the head's own colours in a solid view that was left at its default."""
-    shading = context.space_data.shading
-    if shading.color_type == "MATERIAL":
-        shading.color_type = "VERTEX"
+def look_at_selected(context: bpy.types.Context) -> None:
+    """Frame the selection if the operator was called in a viewport, and show the head's own colours."""
+    if context.area is None or context.area.type != "VIEW_3D":
+        return
+    show_colours(context)
     window_region = next((region for region in context.area.regions if region.type == "WINDOW"), None)
     if window_region is not None:
         with context.temp_override(region=window_region):

@@ -3,7 +3,7 @@
 import bpy
 
 from .. import conditions
-from .base import redraw, report_errors
+from .base import redraw, report_errors, show_colours
 
 
 class EIFER_OT_heat_map(conditions.Checked, bpy.types.Operator):
@@ -24,6 +24,7 @@ class EIFER_OT_heat_map(conditions.Checked, bpy.types.Operator):
             heat_map.hide(head)
         else:
             heat_map.show(head)
+            show_colours(context)
         redraw(context)
         return {"FINISHED"}
 
