@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import environments, wheels
@@ -40,13 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the tests and print one closing line in pytest's words. Returns 0 if all is well."""
+    """Run the tests and print one closing line in pytest's words. Returns 0 if all is well.
+
+    Several environments are tested at once, one on each core; their output is then shown as each ends.
+    """
     begun = time.monotonic()
     rounds = _rounds(args)
     counts: Counter[str] = Counter()
     linted = _lint() if any(one.name == _LINTER for one in rounds) else True
-    for environment in rounds:
-        counts += _pytest(environment, args.pytest)
+    pythons = {one.name: environments.ensure(one) for one in rounds}
+    live = len(rounds) == 1
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for found in pool.map(lambda one: _pytest(one, pythons[one.name], args.pytest, live), rounds):
+            counts += found
     if not linted:
         print("The linter found something; see above.")
         counts["error"] += 1
@@ -81,22 +89,32 @@ def _lint() -> bool:
     return not any(codes)
 
 
-def _pytest(environment: Environment, arguments: Sequence[str]) -> Counter[str]:
-    """Run pytest in an environment, its output shown as it comes. Returns the counts."""
-    python = environments.ensure(environment)
-    print(f"\n=== tests in {environment.name}", flush=True)
+def _pytest(environment: Environment, python: Path, arguments: Sequence[str], live: bool) -> Counter[str]:
+    """Run pytest in an environment, its output shown as it comes or when it ends. Returns the counts."""
+    title = f"\n=== tests in {environment.name}"
+    if live:
+        print(title, flush=True)
     folder = [environment.tests] if environment.tests else []
+    variables = environments.child_variables() | _data_for(environment)
+    if not live:
+        variables |= {"OMP_NUM_THREADS": "1"}  # each run has one core
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.xml"
-        code = subprocess.call(
+        ended = subprocess.run(
             [str(python), "-m", "pytest", f"--junitxml={report}", *(arguments or folder)],
             cwd=CHECKOUT,
-            env=environments.child_variables() | _data_for(environment),
+            env=variables,
+            stdout=None if live else subprocess.PIPE,
+            stderr=None if live else subprocess.STDOUT,
+            text=True,
+            errors="replace",
         )
         counts = read_counts(report)
-    if code and not counts["failed"] and not counts["error"]:
-        print(f"pytest in {environment.name} ended with exit code {code} before it could report.")
+    text = "" if live else f"{title}\n{ended.stdout}"
+    if ended.returncode and not counts["failed"] and not counts["error"]:
+        text += f"pytest in {environment.name} ended with code {ended.returncode} before it could report."
         counts["error"] += 1
+    print(text, flush=True)
     return counts
 
 

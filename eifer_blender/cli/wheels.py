@@ -14,6 +14,7 @@ import hashlib
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,9 +125,13 @@ def fetch(wheel: Wheel) -> Path:
 
 
 def _download(wheel: Wheel, folder: Path) -> None:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-               f"--dest={folder}", *wheel.pip_target, wheel.requirement]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode or not (folder / wheel.file_name).is_file():
-        reason = (done.stderr.strip().splitlines() or ["another file came"])[-1]
-        raise EiferError(f"'{wheel.file_name}' could not be downloaded: {reason}")
+    # Into a folder of its own: another process may want the same file and must not meet half of it.
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
+                   f"--dest={scratch}", *wheel.pip_target, wheel.requirement]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True)
+        path = Path(scratch, wheel.file_name)
+        if done.returncode or not path.is_file():
+            reason = (done.stderr.strip().splitlines() or ["another file came"])[-1]
+            raise EiferError(f"'{wheel.file_name}' could not be downloaded: {reason}")
+        path.replace(folder / wheel.file_name)
