@@ -149,6 +149,18 @@ def test_a_summary_of_somebody_else_is_not_written_over(takes_folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["summary.csv"]
 
 
+def test_no_result_takes_the_place_of_a_recording(tmp_path):
+    """The result of takes/takes/smile.csv would be takes/smile.csv."""
+    take = tmp_path / "takes" / "smile.csv"
+    (tmp_path / "takes" / "takes").mkdir(parents=True)
+    for path in (take, tmp_path / "takes" / "takes" / "smile.csv"):
+        write_smile(path)
+    before = take.read_bytes()
+    result = batch(tmp_path / "takes", "-o", tmp_path, "--format", "csv", "--replace")
+    assert result.returncode == 1 and "would replace 'smile.csv'" in result.stderr
+    assert take.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -248,16 +248,10 @@ def session() -> Steps:
 def open_recording() -> Steps:
     """Through the file browser."""
     yield from click("eifer.open_recording")
-    yield from wait_for(file_browser, "the file browser is open")
-    yield 1.0
-    parameters = file_browser().spaces.active.params
-    parameters.directory = os.fsencode(str(RECORDING.parent))
-    parameters.filename = RECORDING.name
-    yield 1.0
+    yield from name_file(RECORDING)
     yield from screenshot("3_file_browser")
-    accept_file()
+    yield from accept_file()
     yield from wait_for(lambda: bpy.context.scene.eifer.recording.filepath, "the recording is open")
-    yield from wait_for(lambda: not file_browser(), "the file browser is closed")
     yield 1.0
 
 
@@ -266,11 +260,22 @@ def file_browser() -> bpy.types.Area | None:
     return next((area for area in window().screen.areas if area.type == "FILE_BROWSER"), None)
 
 
-def accept_file() -> None:
-    """Press the file browser's button."""
+def name_file(file: Path) -> Steps:
+    """Enter folder and name of a file when the file browser has opened."""
+    yield from wait_for(file_browser, "the file browser is open")
+    yield 1.0
+    parameters = file_browser().spaces.active.params
+    parameters.directory = os.fsencode(str(file.parent))
+    parameters.filename = file.name
+    yield 1.0
+
+
+def accept_file() -> Steps:
+    """Press the file browser's button, and see it close."""
     browser = file_browser()
     with bpy.context.temp_override(window=window(), area=browser, region=region(browser, "WINDOW")):
         bpy.ops.file.execute("INVOKE_DEFAULT")
+    yield from wait_for(lambda: not file_browser(), "the file browser is closed")
 
 
 def preview() -> Steps:
@@ -432,14 +437,8 @@ def start_export(file: Path) -> Steps:
     """Choose format and file as in the dialog."""
     with bpy.context.temp_override(window=window(), area=viewport(), region=region(viewport(), "WINDOW")):
         bpy.ops.eifer.export_animation("INVOKE_DEFAULT")
-    yield from wait_for(file_browser, "the file browser is open")
-    yield 1.0
-    parameters = file_browser().spaces.active.params
-    parameters.directory = os.fsencode(str(file.parent))
-    parameters.filename = file.name
-    yield 1.0
-    accept_file()
-    yield from wait_for(lambda: not file_browser(), "the file browser is closed")
+    yield from name_file(file)
+    yield from accept_file()
 
 
 def open_panel_below(operator: str, further: int = 0) -> Steps:
