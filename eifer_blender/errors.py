@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 def plain(text: str) -> str:
     """Text of a file on one line: what cannot be shown (control characters, line ends) is a blank."""
@@ -18,3 +20,8 @@ class EiferError(Exception):
 
     def __init__(self, sentence: str) -> None:
         super().__init__(plain(sentence))
+
+
+def unreadable(path: Path, error: OSError) -> EiferError:
+    """For a file that is missing, or that the system does not let us read."""
+    return EiferError(f"'{path.name}' cannot be read: {error.strerror or 'unknown reason'}.")

@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 
 from .. import interchange, muscles, rigs
-from ..errors import EiferError
+from ..errors import EiferError, unreadable
 from ..heads.arkit import to_arkit
 from ..heads.default import load_default_head
 from ..interchange.write import write_file
@@ -201,11 +201,13 @@ def save(character: bpy.types.PropertyGroup, path: Path, *, replace: bool) -> No
 
 
 def load(path: Path) -> rigs.Mapping:
-    """Links from a file. Raises EiferError if it is none."""
+    """Links from a file. Raises EiferError if it cannot be read or is none."""
     try:
         with path.open("rb") as file:
             text = file.read(rigs.mapping.MOST_BYTES + 1).decode("utf-8")
-    except (OSError, UnicodeDecodeError):
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except UnicodeDecodeError:
         raise EiferError(f"'{path.name}' is no mapping of a character.") from None
     return rigs.from_json(text, path.name)
 

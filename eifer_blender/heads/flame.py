@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import EiferError
+from ..errors import EiferError, unreadable
 from ..plain_arrays import from_npz
 from . import pickled
 from .flame_side_files import SideFiles, read_side_files
@@ -89,7 +89,7 @@ def _arrays(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             zipped = file.read(2) == b"PK"
     except OSError as error:
-        raise EiferError(f"'{path.name}' cannot be read: {error.strerror or 'unknown reason'}.") from None
+        raise unreadable(path, error) from None
     return _of_npz(path) if zipped else _of_pickle(path)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import EiferError
+from ..errors import EiferError, unreadable
 from ..plain_arrays import from_npy, from_npz
 from . import pickled
 
@@ -47,7 +47,7 @@ def _read(path: Path, template: np.ndarray, faces: np.ndarray) -> dict | np.ndar
             raise EiferError(f"'{path.name}' is larger than any of FLAME's side files.")
         data = path.read_bytes()
     except OSError as error:
-        raise EiferError(f"'{path.name}' cannot be read: {error.strerror or 'unknown reason'}.") from None
+        raise unreadable(path, error) from None
     try:
         if data[:2] == b"PK":
             return {"landmarks": _landmarks(data, template, faces)}

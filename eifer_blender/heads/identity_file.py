@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import EiferError
+from ..errors import EiferError, unreadable
 from ..plain_arrays import from_npy, from_npz
 from .flame import IDENTITY_COUNT
 
@@ -40,7 +40,7 @@ def read_identity(path: Path | str) -> Identity:
         data = path.read_bytes()
         table = _table(data)
     except OSError as error:
-        raise EiferError(f"'{path.name}' cannot be read: {error.strerror or 'unknown reason'}.") from None
+        raise unreadable(path, error) from None
     except (ValueError, IndexError):
         table = None
     if table is None or not table.size or not np.isfinite(table).all() or np.abs(table).max() > _LARGEST:

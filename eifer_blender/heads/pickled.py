@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import EiferError
+from ..errors import EiferError, unreadable
 
 MOST_BYTES = 800_000_000  # of a file
 _MOST_VALUES = 200_000_000  # of an array
@@ -108,7 +108,7 @@ def read_pickle(path: Path) -> object:
             raise EiferError(f"'{path.name}' is larger than any head model ({MOST_BYTES // 10**6} MB).")
         data = path.read_bytes()
     except OSError as error:
-        raise EiferError(f"'{path.name}' cannot be read: {error.strerror or 'unknown reason'}.") from None
+        raise unreadable(path, error) from None
     try:
         return _Unpickler(io.BytesIO(data), len(data)).load()
     except pickle.UnpicklingError as error:

@@ -9,7 +9,7 @@ import json
 import textwrap
 from pathlib import Path
 
-from ..errors import EiferError
+from ..errors import EiferError, unreadable
 from .tables import Table, from_json, to_markdown
 
 FORMAT = 1
@@ -110,7 +110,7 @@ def read_stored(path: Path) -> dict[str, object]:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise EiferError(f"'{path.name}' cannot be read: {error.strerror or 'unknown reason'}.") from None
+        raise unreadable(path, error) from None
     except ValueError:
         stored = None
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:

@@ -200,6 +200,9 @@ def test_mappings_are_shared(scene, hero, tmp_path):
     path.write_text(json.dumps({"format": "other"}))
     with pytest.raises(RuntimeError, match="no mapping"):
         bpy.ops.eifer.load_mapping(filepath=str(path))
+    path.unlink()
+    with pytest.raises(RuntimeError, match=r"'hero.json' cannot be read"):
+        bpy.ops.eifer.load_mapping(filepath=str(path))
     assert len(scene.eifer.characters) == 1
 
 
