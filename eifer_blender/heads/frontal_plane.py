@@ -40,7 +40,17 @@ class FrontalPlane:
         drawn = width * (_STRAIGHT + (1 - _STRAIGHT) * np.tanh(beyond))
         x = np.where(beyond > 0, np.sign(x) * drawn, x)
         above = np.stack([x, y, np.full(len(x), self.corners[..., 2].max() + 0.01)], 1)
-        return first_hit(self.corners, above, np.tile([0.0, 0.0, -1.0], (len(x), 1)))
+        return self._straight_down(above)
+
+    def _straight_down(self, origins: np.ndarray) -> np.ndarray:
+        """`first_hit` of rays towards -z, looking only at triangles that lie under each."""
+        low, high = self.corners[..., :2].min(1) - 1e-6, self.corners[..., :2].max(1) + 1e-6
+        result = np.empty_like(origins)
+        for i, origin in enumerate(origins):
+            under = ((low <= origin[:2]) & (origin[:2] <= high)).all(1)
+            corners = self.corners[under] if under.any() else self.corners
+            result[i] = first_hit(corners, origin[None], np.array([[0.0, 0.0, -1.0]]))[0]
+        return result
 
     def to_plane(self, positions: np.ndarray) -> np.ndarray:
         """float64 [n, 2] chart millimetres of positions [n, 3] on the face; depth does not count."""

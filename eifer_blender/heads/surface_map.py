@@ -25,6 +25,7 @@ SCHEMES = (FRIDLUND, KURAMOTO)
 _REACH_M = {FRIDLUND: 0.034, KURAMOTO: 0.042}  # from here on an electrode tells nothing
 _COVERED_M = {FRIDLUND: (0.012, 0.030), KURAMOTO: (0.016, 0.038)}  # wholly, and no longer, covered by one
 _NEAREST_M = 1e-4
+_NEAR_M = 1e-3  # a point on the skin lies in the box of its triangle, made so much larger
 _RINGS = 3
 _LEAST_KNOWN = 1e-6
 
@@ -57,7 +58,7 @@ def surface_map(head: ParametricHead, scheme: str = FRIDLUND) -> SurfaceMap:
         raise ValueError(f"scheme must be one of {SCHEMES}")
     places = CHANNEL_MM if scheme == FRIDLUND else np.array(list(SITES.values()))
     names = CHANNELS if scheme == FRIDLUND else tuple(SITES)
-    triangles, barycentric = _on_surface(head, frontal_plane(head).to_surface(places))
+    triangles, barycentric = on_surface(head, frontal_plane(head).to_surface(places))
     distance = geodesics(head, triangles, barycentric)
     reach = _REACH_M[scheme]
     d = np.maximum(distance, _NEAREST_M)
@@ -118,25 +119,34 @@ def _skin_triangles(head: ParametricHead) -> np.ndarray:
     return triangles[head.regions["skin"][triangles].all(1)]
 
 
-def _on_surface(head: ParametricHead, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def on_surface(head: ParametricHead, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(vertices int [k, 3], barycentric [k, 3]) of points [k, 3] that lie on the skin."""
-    triangles = _skin_triangles(head)
-    corners = head.template.astype(np.float64)[triangles]
+    every = _skin_triangles(head)
+    placed = head.template.astype(np.float64)[every]
+    low, high = placed.min(1) - _NEAR_M, placed.max(1) + _NEAR_M
+    chosen, places = [], []
+    for point in points:
+        near = ((low <= point) & (point <= high)).all(1)
+        near = near if near.any() else np.ones(len(every), bool)
+        triangle, place = _nearest_triangle(placed[near], point)
+        chosen.append(every[near][triangle])
+        places.append(place)
+    return np.array(chosen), np.array(places)
+
+
+def _nearest_triangle(corners: np.ndarray, point: np.ndarray) -> tuple[int, np.ndarray]:
+    """(number, barycentric [3]) of the triangle of corners [T, 3, 3] that a point lies on or closest to."""
     a, u, v = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     uu, uv, vv = (u * u).sum(1), (u * v).sum(1), (v * v).sum(1)
     area = np.maximum(uu * vv - uv * uv, 1e-30)
-    chosen, places = [], []
-    for point in points:
-        w = point - a
-        wu, wv = (w * u).sum(1), (w * v).sum(1)
-        b = np.stack([vv * wu - uv * wv, uu * wv - uv * wu], 1) / area[:, None]
-        inside = np.clip(np.column_stack([1.0 - b.sum(1), b]), 0.0, 1.0)
-        inside /= inside.sum(1, keepdims=True)
-        off = np.linalg.norm((inside[..., None] * corners).sum(1) - point, axis=1)
-        nearest = int(off.argmin())
-        chosen.append(triangles[nearest])
-        places.append(inside[nearest])
-    return np.array(chosen), np.array(places)
+    w = point - a
+    wu, wv = (w * u).sum(1), (w * v).sum(1)
+    b = np.stack([vv * wu - uv * wv, uu * wv - uv * wu], 1) / area[:, None]
+    inside = np.clip(np.column_stack([1.0 - b.sum(1), b]), 0.0, 1.0)
+    inside /= inside.sum(1, keepdims=True)
+    off = np.linalg.norm((inside[..., None] * corners).sum(1) - point, axis=1)
+    nearest = int(off.argmin())
+    return nearest, inside[nearest]
 
 
 def geodesics(head: ParametricHead, triangles: np.ndarray, barycentric: np.ndarray) -> np.ndarray:
