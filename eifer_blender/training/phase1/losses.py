@@ -1,8 +1,8 @@
 """The losses of Phase 1, each as the method figure of the paper names it (Buechner et al., CVPR 2025).
 
 x is a picture, E^N and E^S the encoders of the two domains, G the generators, D the discriminators. The
-paper's weights could not be had; `WEIGHTS` are our own, beginning with SMIRK's proportions where it has the term, and
-what each term buys is in the ablation table of the card.
+paper's weights could not be had; `WEIGHTS` are our own, beginning with SMIRK's proportions where it has
+the term, and what each term buys is in the ablation table of the card.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def occlusion_shape(one: Code, other: Code, metric: Tensor) -> Tensor:
 
 
 def global_transformation(one: Code, other: Code) -> Tensor:
-    """L_glob = |theta - theta'|_1 + |c - c'|_1 of head rotation (radians) and camera (shares of the picture)."""
+    """L_glob = |theta - theta'|_1 + |c - c'|_1 of head rotation (rad) and camera (shares of the picture)."""
     scale = torch.tensor([0.1, 1.0, 1.0], device=one.camera.device)
     turn = (one.rotation - other.rotation).abs().sum(1).mean()
     return turn + ((one.camera - other.camera).abs() * scale).sum(1).mean()

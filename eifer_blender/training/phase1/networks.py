@@ -3,7 +3,8 @@
 The encoder is SMIRK's (Retsinas et al., CVPR 2024), which the paper takes over: three sub-encoders, for pose
 and camera a small, for shape and for expression a large MobileNetV3 in its "minimal" variant (Howard et al.,
 ICCV 2019: plain ReLU, no squeeze-and-excitation, kernels of 3), each with one linear layer. The generators
-are SMIRK's U-Nets with residual blocks at the bottom; the discriminators judge patches (Isola et al., CVPR 2017).
+are SMIRK's U-Nets with residual blocks at the bottom; the discriminators judge patches (Isola et al.,
+CVPR 2017).
 """
 
 from __future__ import annotations
@@ -20,13 +21,18 @@ EXPRESSION_SIZE = JAW.stop
 _SMALL = ((16, 16, 2), (72, 24, 2), (88, 24, 1), (96, 40, 2), (240, 40, 1), (240, 40, 1), (120, 48, 1),
           (144, 48, 1), (288, 96, 2), (576, 96, 1), (576, 96, 1))  # fmt: skip
 _LARGE = (
-    (16, 16, 1), (64, 24, 2), (72, 24, 1), (72, 40, 2), (120, 40, 1), (120, 40, 1), (240, 80, 2), (200, 80, 1),
-    (184, 80, 1), (184, 80, 1), (480, 112, 1), (672, 112, 1), (672, 160, 2), (960, 160, 1), (960, 160, 1),
+    (16, 16, 1), (64, 24, 2), (72, 24, 1), (72, 40, 2), (120, 40, 1), (120, 40, 1), (240, 80, 2),
+    (200, 80, 1), (184, 80, 1), (184, 80, 1), (480, 112, 1), (672, 112, 1), (672, 160, 2), (960, 160, 1),
+    (960, 160, 1),
 )  # fmt: skip
 CAMERA = (10.3, 0.0, 0.04)  # a typical camera of a cropped face: halves of the side per metre, and the shift
 _CAMERA_STEP = (1.0, 0.12, 0.12)
 _POSE_STEP = 0.3
 _SHAPE_STEP = 0.6
+MARKS = 120  # points of the face whose places are known in training
+_LAST, _MAP = 96, 4  # channels and side of the last map
+FEATURES = _LAST * _MAP**2
+_MOMENTUM = 0.03  # of the averages that stand for a batch afterwards
 _SIDEWAYS_JAW = 0.2  # radians, as SMIRK clamps
 
 
@@ -44,15 +50,16 @@ class Code(NamedTuple):
 
 
 class Backbone(nn.Sequential):
-    """Pictures [B, 3, size, size] -> features [B, width]."""
+    """Pictures [B, 3, size, size] -> features [B, FEATURES]."""
 
-    def __init__(self, blocks: tuple[tuple[int, int, int], ...], last: int) -> None:
+    def __init__(self, blocks: tuple[tuple[int, int, int], ...]) -> None:
         layers: list[nn.Module] = [*_convolution(3, 16, 3, 2), nn.ReLU(inplace=True)]
         channels = 16
         for middle, out, stride in blocks:
             layers.append(_Inverted(channels, middle, out, stride))
             channels = out
-        layers += [*_convolution(channels, last, 1, 1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1),
+        # Where a feature lies tells as much as that it is there, so the last map is not averaged away.
+        layers += [*_convolution(channels, _LAST, 1, 1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(_MAP),
                    nn.Flatten()]  # fmt: skip
         super().__init__(*layers)
 
@@ -62,19 +69,35 @@ class Encoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pose = nn.Sequential(Backbone(_SMALL, 576), nn.Linear(576, 6))
-        self.shape = nn.Sequential(Backbone(_LARGE, 960), nn.Linear(960, IDENTITIES))
-        self.expression = nn.Sequential(Backbone(_LARGE, 960), nn.Linear(960, EXPRESSION_SIZE))
+        self.pose = nn.Sequential(Backbone(_SMALL), nn.Linear(FEATURES, 6))
+        self.shape = nn.Sequential(Backbone(_LARGE), nn.Linear(FEATURES, IDENTITIES))
+        self.expression = nn.Sequential(Backbone(_LARGE), nn.Linear(FEATURES, EXPRESSION_SIZE))
         for part in (self.pose, self.shape, self.expression):
             nn.init.normal_(part[1].weight, std=0.003)
             nn.init.zeros_(part[1].bias)
+        self.found = nn.ModuleList([nn.Linear(FEATURES, 2 * MARKS) for _ in range(2)])  # see `forward_marks`
         self.register_buffer("camera", torch.tensor(CAMERA))
         self.register_buffer("camera_step", torch.tensor(_CAMERA_STEP))
 
     def forward(self, images: Tensor) -> Code:
         """Images [B, 3, size, size] in 0..1."""
         x = images * 2 - 1
-        pose, shape, expression = self.pose(x).float(), self.shape(x).float(), self.expression(x).float()
+        return self._code(self.pose(x).float(), self.shape(x).float(), self.expression(x).float())
+
+    def forward_marks(self, images: Tensor) -> tuple[Code, Tensor]:
+        """The code, and [B, 2, MARKS, 2] where the marks lie as the features of shape and expression say.
+
+        Only for training with truth: finding places is learnt first, and everything else from it.
+        """
+        x = images * 2 - 1
+        features = [self.shape[0](x), self.expression[0](x)]
+        marks = torch.stack([net(f).float() for net, f in zip(self.found, features, strict=True)], 1)
+        shape, expression = (net[1](f).float() for net, f in zip((self.shape, self.expression), features,
+                                                                 strict=True))  # fmt: skip
+        code = self._code(self.pose(x).float(), shape, expression)
+        return code, marks.reshape(len(images), 2, MARKS, 2)
+
+    def _code(self, pose: Tensor, shape: Tensor, expression: Tensor) -> Code:
         return Code(
             limited(expression),
             shape * _SHAPE_STEP,
@@ -115,17 +138,32 @@ class _Inverted(nn.Module):
         layers: list[nn.Module] = []
         if middle != inside:
             layers += [*_convolution(inside, middle, 1, 1), nn.ReLU(inplace=True)]
-        layers += [*_convolution(middle, middle, 3, stride, middle), nn.ReLU(inplace=True)]
+        # PyTorch's gradient of a depthwise convolution with a stride takes half of a training on a processor.
+        layers += [_depthwise(middle, stride), nn.BatchNorm2d(middle, momentum=_MOMENTUM), nn.ReLU(inplace=True)]
         self.body = nn.Sequential(*layers, *_convolution(middle, out, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x) if self.residual else self.body(x)
 
 
+class _Strided(nn.Conv2d):
+    """A convolution whose stride is taken by leaving out what lies between; the same numbers."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        whole = nn.functional.conv2d(x, self.weight, padding=self.padding, groups=self.groups)
+        some = whole[..., :: self.stride[0], :: self.stride[1]]
+        return some.contiguous(memory_format=torch.channels_last)
+
+
+def _depthwise(channels: int, stride: int) -> nn.Module:
+    kind = nn.Conv2d if stride == 1 else _Strided
+    return kind(channels, channels, 3, stride, 1, groups=channels, bias=False)
+
+
 def _convolution(inside: int, out: int, kernel: int, stride: int, groups: int = 1) -> list[nn.Module]:
     return [
         nn.Conv2d(inside, out, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(out, momentum=0.03),
+        nn.BatchNorm2d(out, momentum=_MOMENTUM),
     ]
 
 
@@ -146,7 +184,7 @@ class Generator(nn.Module):
         self.last = nn.Conv2d(features, 3, 1)
 
     def forward(self, rendering: Tensor, masked: Tensor) -> Tensor:
-        """[B, 3, size, size] of the rendering [B, 3, ...] and the masked picture, its mask with it [B, 4, ...]."""
+        """[B, 3, size, size] of a rendering [B, 3, ...] and a masked picture with its mask [B, 4, ...]."""
         x, kept = torch.cat([rendering, masked], 1), []
         for level in self.down:
             x = level(x)

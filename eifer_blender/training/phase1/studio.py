@@ -1,7 +1,7 @@
 """Photographs of simulated people: scenes in, pictures and what is true of them out.
 
-A deferred renderer in torch on `rasteriser`: finer than the picture, one key light with a shadow map, an ambient
-light that varies with direction and is occluded in hollows, skin, hair, eyes, teeth, electrodes,
+A deferred renderer in torch on `rasteriser`: finer than the picture, one key light with a shadow map, an
+ambient light that varies with direction and is occluded in hollows, skin, hair, eyes, teeth, electrodes,
 cables and tape. It is made to be varied and quick, not to be photographic.
 """
 
@@ -20,6 +20,7 @@ from . import gear as gear_of
 from .electrodes import layouts
 from .mesh import MIDDLE, TorchHead, rotation_matrix, vertex_normals
 from .rasteriser import Hits, rasterise
+from .networks import MARKS
 from .scenes import Scene
 from .skin import SkinMaps, noise_of, skin_colour
 
@@ -330,7 +331,7 @@ class _Model:
         )  # fmt: skip
 
 
-def mark_vertices(head: object, count: int = 120) -> np.ndarray:
+def mark_vertices(head: object, count: int = MARKS) -> np.ndarray:
     """int64 [P]: the head's landmarks and points spread evenly over the face, whose positions are truth."""
     landmarks = np.array(list(head.landmarks.values()))
     x = head.template

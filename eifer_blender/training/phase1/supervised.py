@@ -16,7 +16,7 @@ from .material import PictureSet
 from .networks import Code, Encoder
 from .view import FaceView
 
-_WEIGHTS = {"expression": 1.0, "shape": 0.35, "pose": 1.0, "points": 12.0, "size": 0.02}
+_WEIGHTS = {"expression": 1.0, "shape": 0.35, "pose": 1.0, "points": 12.0, "marks": 24.0, "size": 0.02}
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SupervisedSettings:
     steps: int
     size: int = 128
     batch: int = 32
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 3e-3
     seed: int = 1
 
 
@@ -59,8 +59,8 @@ class Supervised:
                 group["lr"] = learning_rate(self.settings.learning_rate, self.step, self.settings.steps)
             images, found = self.sampler.draw(self.step)
             with autocast(self.device):
-                code = self.encoder(images)
-            parts = self._losses(code, found)
+                code, marks = self.encoder.forward_marks(images)
+            parts = self._losses(code, marks, found)
             total = sum(_WEIGHTS[name] * value for name, value in parts.items())
             self.optimiser.zero_grad(set_to_none=True)
             total.backward()
@@ -70,13 +70,14 @@ class Supervised:
             if report:
                 report(self.step, {name: float(value.detach()) for name, value in parts.items()})
 
-    def _losses(self, code: Code, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _losses(self, code: Code, marks: Tensor, found: dict[str, Tensor]) -> dict[str, Tensor]:
         truth = truth_of(found)
         return {
             "expression": losses.occlusion_expression(code, truth, self.metrics),
             "shape": losses.occlusion_shape(code, truth, self.shape_metric),
             "pose": losses.global_transformation(code, truth),
             "points": losses.points_distance(self.view.points(code), found["points"]),
+            "marks": losses.points_distance(marks.flatten(0, 1), found["points"].repeat_interleave(2, 0)),
             "size": losses.size_prior(code),
         }
 
