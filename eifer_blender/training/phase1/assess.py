@@ -76,7 +76,7 @@ def _shape_basis() -> np.ndarray:
 
 
 def psnr(made: Tensor, wanted: Tensor, area: Tensor) -> Tensor:
-    """[B] decibels of pictures [B, 3, h, w] in 0..1 within an area [B, 1, h, w] 0..1; NaN where it is empty."""
+    """[B] decibels of pictures [B, 3, h, w] in 0..1 in an area [B, 1, h, w] 0..1; NaN where it is empty."""
     total = area.sum((1, 2, 3)) * 3
     error = ((made - wanted).square() * area).sum((1, 2, 3)) / total.clamp(min=1e-9)
     return torch.where(total > 0, -10 * error.clamp(min=1e-10).log10(), torch.nan)
@@ -111,7 +111,7 @@ def area_under_curve(negative: np.ndarray, positive: np.ndarray) -> float:
     order = scores.argsort(kind="stable")
     ranks = np.empty(len(scores))
     ranks[order] = np.arange(1, len(scores) + 1)
-    values, inverse = np.unique(scores, return_inverse=True)
+    _, inverse = np.unique(scores, return_inverse=True)
     ranks = (np.bincount(inverse, ranks) / np.bincount(inverse))[inverse]  # ties share their rank
     above = ranks[len(negative) :].sum() - len(positive) * (len(positive) + 1) / 2
     return float(above / (len(negative) * len(positive)))

@@ -95,15 +95,19 @@ class Cycle:
 
     def run(self, until: int, report: Callable[[int, dict[str, float]], None] | None = None) -> None:
         """Train until a step."""
-        for net in self._nets().values():
-            net.train()
-        self.encoder_n.eval()
+        self.begin()
         while self.step < until:
             parts = self._one_step()
             self.step += 1
             self._ease()
             if report:
                 report(self.step, {name: float(value.detach()) for name, value in parts.items()})
+
+    def begin(self) -> None:
+        """Into training mode, as after looking at results."""
+        for net in self._nets().values():
+            net.train()
+        self.encoder_n.eval()
 
     # --- a step -------------------------------------------------------------------------------
 

@@ -139,7 +139,11 @@ class _Inverted(nn.Module):
         if middle != inside:
             layers += [*_convolution(inside, middle, 1, 1), nn.ReLU(inplace=True)]
         # PyTorch's gradient of a depthwise convolution with a stride takes half of a training on a processor.
-        layers += [_depthwise(middle, stride), nn.BatchNorm2d(middle, momentum=_MOMENTUM), nn.ReLU(inplace=True)]
+        layers += [
+            _depthwise(middle, stride),
+            nn.BatchNorm2d(middle, momentum=_MOMENTUM),
+            nn.ReLU(inplace=True),
+        ]
         self.body = nn.Sequential(*layers, *_convolution(middle, out, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -150,6 +154,8 @@ class _Strided(nn.Conv2d):
     """A convolution whose stride is taken by leaving out what lies between; the same numbers."""
 
     def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
         whole = nn.functional.conv2d(x, self.weight, padding=self.padding, groups=self.groups)
         some = whole[..., :: self.stride[0], :: self.stride[1]]
         return some.contiguous(memory_format=torch.channels_last)
@@ -210,6 +216,18 @@ class _Residual(nn.Module):
 def _double(inside: int, out: int) -> nn.Sequential:
     return nn.Sequential(*_convolution(inside, out, 3, 1), nn.ReLU(inplace=True),
                          *_convolution(out, out, 3, 1), nn.ReLU(inplace=True))  # fmt: skip
+
+
+class Detector(nn.Module):
+    """Pictures -> the logarithm of the odds that electrodes are in them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(Backbone(_SMALL), nn.Linear(FEATURES, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B] for images [B, 3, size, size] in 0..1."""
+        return self.body(images * 2 - 1).float()[:, 0]
 
 
 class Discriminator(nn.Module):

@@ -19,8 +19,8 @@ from ...heads.default import load_default_head
 from . import gear as gear_of
 from .electrodes import layouts
 from .mesh import MIDDLE, TorchHead, rotation_matrix, vertex_normals
-from .rasteriser import Hits, rasterise
 from .networks import MARKS
+from .rasteriser import Hits, rasterise
 from .scenes import Scene
 from .skin import SkinMaps, noise_of, skin_colour
 

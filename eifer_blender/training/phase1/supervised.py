@@ -53,7 +53,7 @@ class Supervised:
 
     def run(self, until: int, report: Callable[[int, dict[str, float]], None] | None = None) -> None:
         """Train until a step."""
-        self.encoder.train()
+        self.begin()
         while self.step < until:
             for group in self.optimiser.param_groups:
                 group["lr"] = learning_rate(self.settings.learning_rate, self.step, self.settings.steps)
@@ -69,6 +69,10 @@ class Supervised:
             self.step += 1
             if report:
                 report(self.step, {name: float(value.detach()) for name, value in parts.items()})
+
+    def begin(self) -> None:
+        """Into training mode, as after looking at results."""
+        self.encoder.train()
 
     def _losses(self, code: Code, marks: Tensor, found: dict[str, Tensor]) -> dict[str, Tensor]:
         truth = truth_of(found)

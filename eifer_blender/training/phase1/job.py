@@ -1,0 +1,251 @@
+"""The whole training of Phase 1: pictures, E^N, the cycle, the detector, ONNX files; interruptible."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...drawing.png import to_png
+from ...errors import EiferError
+from ...heads.default import load_default_head
+from ...simulation.population import VALIDATION
+from ...spaces import DEFAULT_SPACE
+from ..fit import load_checkpoint, save_checkpoint
+from ..log import Log
+from . import assess
+from .cycle import Cycle, CycleSettings
+from .detector import train_detector
+from .export import to_onnx
+from .material import PictureSet, SetSettings, obtain
+from .networks import Encoder
+from .supervised import Supervised, SupervisedSettings, as_images, encode
+from .view import KEPT
+
+FORMAT = 2
+_SAVE_S = 120.0  # what an interruption costs at most
+_REPORTS = 40  # rows of a log
+_SHOWN = 8  # faces across in a grid
+VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is learnt from how many pictures."""
+
+    size: int = 128
+    people: int = 2000  # of each domain
+    each: int = 6  # pictures of a person
+    small_steps: int = 3500  # of E^N at half the size, where steps are quick
+    steps: int = 3000  # of E^N at full size
+    cycle_steps: int = 2500
+    detector_steps: int = 250
+    seed: int = 1
+
+
+SHIPPED = Plan()
+ABLATION = replace(SHIPPED, size=64, small_steps=0, steps=2500, cycle_steps=700, detector_steps=100)
+
+
+def sets(plan: Plan) -> dict[str, SetSettings]:
+    """Pictures to learn from, and to watch the training with."""
+    half = 5000  # people of S are not those of N
+    return {
+        "uncovered": SetSettings(False, 0, plan.people, plan.each),
+        "covered": SetSettings(True, half, plan.people, plan.each),
+        "watch": SetSettings(True, VALIDATION.start, 60, 4, paired=True),
+    }
+
+
+class Job:
+    """A training in a folder: checkpoints, logs, pictures, models."""
+
+    def __init__(
+        self, folder: Path, pictures: Path, plan: Plan, data: dict[str, PictureSet] | None = None
+    ) -> None:
+        self.folder, self.plan = folder, plan
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.sets = data or {
+            name: obtain(one, pictures, _counted(f"pictures, {name}")) for name, one in sets(plan).items()
+        }
+
+    def run(self, command: str) -> None:
+        """All stages that have not ended yet, then the models."""
+        encoder_n = self.uncovered_encoder()
+        encoder_s, remover = self.cycle(encoder_n)
+        detector = self.detector()
+        for kind, net in (("encoder", encoder_s), ("remover", remover), ("detector", detector)):
+            data = to_onnx(kind, net, self.plan.size, self._props(kind, command))
+            path = self.folder / f"phase1_{kind}.onnx"
+            temporary = path.with_name(path.name + ".part")
+            temporary.write_bytes(data)
+            temporary.replace(path)
+            digest = hashlib.sha256(data).hexdigest()[:12]
+            print(f"Wrote {path} ({len(data) / 2**20:.1f} MiB, SHA-256 {digest})")
+
+    def uncovered_encoder(self) -> Encoder:
+        """E^N, trained with truth: first on small pictures, then on full ones."""
+        plan = self.plan
+        state = None
+        for name, size, steps, rate in (
+            ("uncovered_small", max(64, plan.size // 2), plan.small_steps, 3e-3),
+            ("uncovered", plan.size, plan.steps, 2e-3),
+        ):
+            if steps:
+                settings = SupervisedSettings(steps, size, learning_rate=rate, seed=plan.seed)
+                state = self.supervised(name, settings, self.sets["uncovered"], state)
+        encoder = Encoder()
+        encoder.load_state_dict(state["encoder"])
+        return encoder.to(self.device)
+
+    def supervised(
+        self, name: str, settings: SupervisedSettings, pictures: PictureSet, start: dict | None = None
+    ) -> dict:
+        """The state of an encoder trained with truth."""
+        path = self.folder / f"{name}.pt"
+        found = load_checkpoint(path) if path.is_file() else None
+        if found and found["step"] >= settings.steps:
+            return found
+        trainer = Supervised(settings, pictures, self.device)
+        if start:
+            trainer.encoder.load_state_dict(start["encoder"])
+        if found:
+            trainer.restore(found)
+
+        def look() -> float:
+            code = encode(trainer.encoder, self.sets["watch"].clean, settings.size, self.device)
+            return assess.geometry_of(code, self.sets["watch"].truth).means()["expression_mm"]
+
+        self._course(name, trainer, settings.steps, look)
+        return trainer.state()
+
+    def cycle(self, encoder_n: Encoder, settings: CycleSettings | None = None, name: str = "cycle") -> tuple:
+        """(E^S, G^SN) of the cycle, their averaged weights."""
+        plan, watch = self.plan, self.sets["watch"]
+        settings = settings or CycleSettings(plan.cycle_steps, plan.size, seed=plan.seed)
+        cycle = Cycle(settings, self.sets["uncovered"], self.sets["covered"], encoder_n, self.device)
+        path = self.folder / f"{name}.pt"
+        if path.is_file():
+            cycle.restore(load_checkpoint(path))
+
+        def look() -> float:
+            encoder, _ = cycle.eased
+            if cycle.shown:
+                self._grid(f"{name}_pictures", cycle)
+            code = encode(encoder, watch.pictures, settings.size, self.device)
+            return assess.geometry_of(code, watch.truth).means()["expression_mm"]
+
+        if cycle.step < settings.steps:
+            self._course(name, cycle, settings.steps, look)
+        return tuple(cycle.eased)
+
+    def detector(self) -> object:
+        """The detector of electrodes."""
+        begun = time.monotonic()
+        net = train_detector(
+            self.sets["uncovered"],
+            self.sets["covered"],
+            steps=self.plan.detector_steps,
+            size=self.plan.size,
+            seed=self.plan.seed,
+            device=self.device,
+        )
+        print(f"detector: {time.monotonic() - begun:.0f} s", flush=True)
+        return net
+
+    # --- watching -----------------------------------------------------------------------------
+
+    def _course(self, name: str, trainer: object, steps: int, look: Callable[[], float]) -> None:
+        """Train to the end with a log, a plot, pictures and checkpoints."""
+        path, log = self.folder / f"{name}.pt", Log(self.folder / f"{name}.csv")
+        log.begin(trainer.step)
+        begun = saved = time.monotonic()
+        losses: list[float] = []
+        every = max(1, steps // _REPORTS)
+
+        def report(step: int, parts: dict[str, float]) -> None:
+            nonlocal saved
+            losses.append(sum(parts.values()))
+            now = time.monotonic()
+            if step % every == 0 or step == steps:
+                score = look()
+                trainer.begin()
+                log.add(step, now - begun, float(np.mean(losses[-every:])), score)
+                log.plot()
+                left = (now - begun) / max(len(losses), 1) * (steps - step) / 60
+                text = " ".join(f"{key} {value:.3f}" for key, value in parts.items())
+                print(
+                    f"{name} {step}/{steps}: {text}; watched {score:.3f} mm; {left:.0f} min left", flush=True
+                )
+            if now - saved > _SAVE_S or step == steps:
+                saved = now
+                save_checkpoint(path, {"format": FORMAT, **trainer.state()})
+
+        trainer.run(steps, report)
+
+    @torch.no_grad()
+    def _grid(self, name: str, cycle: Cycle) -> None:
+        """Both ways round, and covered faces nobody trained on: covered, removed, true."""
+        size, watch = self.plan.size, self.sets["watch"]
+        encoder, remover = (net.eval() for net in cycle.eased)
+        some = np.linspace(0, len(watch) - 1, _SHOWN).astype(int)
+        covered, clean = (
+            as_images(torch.from_numpy(np.stack([array[i] for i in some])).to(self.device), size)
+            for array in (watch.pictures, watch.clean)
+        )
+        rendering, cover = cycle.view.render(encoder(covered), size)
+        masked = cycle.view.mask(covered, cover, torch.Generator().manual_seed(0))
+        rows = [*cycle.shown.values(), covered, rendering, remover(rendering, masked), clean]
+        rows = [torch.cat([row, row.new_zeros(_SHOWN, 3, size, size)])[:_SHOWN] for row in rows]
+        picture = torch.cat([row.permute(2, 0, 3, 1).reshape(size, -1, 3) for row in rows]).cpu().numpy()
+        opaque = np.concatenate([picture, np.ones((*picture.shape[:2], 1), np.float32)], -1)
+        (self.folder / f"{name}.png").write_bytes(to_png(opaque))
+
+    def _props(self, kind: str, command: str) -> dict[str, str]:
+        head = load_default_head()
+        values = {
+            "kind": f"phase1_{kind}",
+            "version": VERSION,
+            "space": DEFAULT_SPACE.id,
+            "head": f"the {head.name}",
+            "head_hash": head.hash,
+            "size": self.plan.size,
+            "kept": KEPT,
+            "seed": self.plan.seed,
+            "training": command,
+            "data": "Pictures of simulated people, rendered by this project.",
+            "licence": "CC0-1.0",
+        }
+        return {f"eifer.{name}": str(value) for name, value in values.items()}
+
+
+def train(folder: Path, pictures: Path, plan: Plan, command: str) -> None:
+    """Train, or go on with a training, in a folder.
+
+    Raises EiferError if the folder holds a training of another plan.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    note = folder / "plan.txt"
+    text = repr(asdict(plan))
+    if note.is_file() and note.read_text(encoding="utf-8") != text:
+        raise EiferError(f"'{folder}' holds a training with other settings; choose another folder.")
+    note.write_text(text, encoding="utf-8")
+    Job(folder, pictures, plan).run(command)
+
+
+def _counted(what: str) -> Callable[[int, int], None]:
+    begun, told = time.monotonic(), 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told > 10 or done == total:
+            told = now
+            print(f"{what}: {done} of {total}, {60 * done / (now - begun):.0f} a minute", flush=True)
+
+    return progress
