@@ -39,8 +39,9 @@ def hit_triangles(
 def _candidates(corners: np.ndarray, size: tuple[int, int]):  # noqa: ANN202
     """Pixels inside triangles, in pieces: (pixel [m], triangle [m], weights [m, 3])."""
     width, height = size
-    low = np.maximum(np.floor(corners.min(1)), 0).astype(np.int64)
-    high = np.minimum(np.ceil(corners.max(1)), [width - 1, height - 1]).astype(np.int64)
+    # Only pixels whose centre may lie inside: small triangles have few of them, or none.
+    low = np.maximum(np.ceil(corners.min(1) - 0.501), 0).astype(np.int64)
+    high = np.minimum(np.floor(corners.max(1) - 0.499), [width - 1, height - 1]).astype(np.int64)
     span = np.maximum(high - low + 1, 0)
     count = span.prod(1)
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]

@@ -14,6 +14,7 @@ import torch
 from ...drawing.png import to_png
 from ...errors import EiferError
 from ...heads.default import load_default_head
+from ...reconstruction.face_view import KEPT
 from ...simulation.population import VALIDATION
 from ...spaces import DEFAULT_SPACE
 from ..fit import load_checkpoint, save_checkpoint
@@ -25,7 +26,6 @@ from .export import to_onnx
 from .material import PictureSet, SetSettings, obtain
 from .networks import Encoder
 from .supervised import Supervised, SupervisedSettings, as_images, encode
-from .view import KEPT
 
 FORMAT = 2
 _SAVE_S = 120.0  # what an interruption costs at most

@@ -9,8 +9,6 @@ from torch import Tensor
 from ...heads.head import JOINTS, ParametricHead
 from ...spaces import EXPRESSION, EYELIDS, JAW
 
-MIDDLE = (0.0, 0.115, 0.05)
-"""Metres: the point about which a head turns in a picture, and which its camera's shift is of."""
 _LEAST_ANGLE = 1e-6
 
 

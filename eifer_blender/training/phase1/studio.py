@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...heads.default import load_default_head
+from ...reconstruction.face_view import MIDDLE
 from . import gear as gear_of
 from .electrodes import layouts
-from .mesh import MIDDLE, TorchHead, rotation_matrix, vertex_normals
+from .mesh import TorchHead, rotation_matrix, vertex_normals
 from .networks import MARKS
 from .rasteriser import Hits, rasterise
 from .scenes import Scene

@@ -7,20 +7,16 @@ outside the face, and a sparse scatter of the face's own pixels, at places that 
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ...heads.default import load_default_head
-from .mesh import MIDDLE, TorchHead, rotation_matrix, vertex_normals
+from ...reconstruction.face_view import KEPT, MIDDLE, WIDER, shown_triangles, shown_vertices
+from .mesh import TorchHead, rotation_matrix, vertex_normals
 from .networks import Code
 from .rasteriser import rasterise
 from .studio import mark_vertices
-
-KEPT = 0.04
-"""Share of the face's pixels that M(.) keeps."""
-_WIDER = 2  # pixels of 128 by which the masked face is larger than the rendered one
 
 
 class FaceView:
@@ -28,12 +24,9 @@ class FaceView:
 
     def __init__(self, device: str | torch.device = "cpu") -> None:
         head = load_default_head()
-        x = head.template
-        shown = head.regions["skin"] & (x[:, 2] > 0.03) & (x[:, 1] > 0.02) & (x[:, 1] < 0.205)
-        shown |= head.regions["eyeball_l"] | head.regions["eyeball_r"]
-        self.head = TorchHead(head, np.flatnonzero(shown), device)
+        self.head = TorchHead(head, shown_vertices(head), device)
         self.marks = TorchHead(head, mark_vertices(head), device)
-        self.face = _own_triangles(self.head, head)
+        self.face = torch.from_numpy(shown_triangles(head)).to(device)
 
     def points(self, code: Code) -> Tensor:
         """[B, P, 2] positions of the marks, as `studio.Truth.points`."""
@@ -42,9 +35,7 @@ class FaceView:
     def render(self, code: Code, size: int) -> tuple[Tensor, Tensor]:
         """(rendering [B, 3, size, size] in 0..1, black outside; coverage [B, 1, size, size])."""
         surface = self.head.surface(code.shape, code.expression)
-        normals = vertex_normals(surface, self.head.triangles) @ rotation_matrix(code.rotation).transpose(
-            1, 2
-        )
+        normals = vertex_normals(surface, self.face) @ rotation_matrix(code.rotation).transpose(1, 2)
         flat = project(surface, code)
         half = size / 2
         scale = torch.tensor([half, half, 1.0], device=flat.device)
@@ -59,7 +50,7 @@ class FaceView:
         cover: [B, 1, size, size] of `render`. Which pixels of the face are kept is drawn from the generator.
         """
         size = images.shape[-1]
-        reach = max(1, round(_WIDER * size / 128))
+        reach = max(1, round(WIDER * size / 128))
         hidden = functional.max_pool2d(cover, 2 * reach + 1, 1, reach)
         scatter = torch.rand(cover.shape, generator=generator).to(cover.device) < KEPT
         kept = ((hidden < 0.5) | scatter).to(images.dtype)
@@ -73,11 +64,3 @@ def project(surface: Tensor, code: Code) -> Tensor:
     scale, shift = code.camera[:, None, :1], code.camera[:, None, 1:]
     xy = torch.stack([turned[..., 0], -turned[..., 1]], -1) * scale + shift
     return torch.cat([xy, turned[..., 2:]], -1)
-
-
-def _own_triangles(part: TorchHead, head: object) -> Tensor:
-    """The part's triangles without the clear corneas."""
-    quads = head.polygon_sizes == 4
-    material = np.concatenate([head.polygon_material, head.polygon_material[quads]])[part.kept]
-    clear = head.materials.index("Cornea")
-    return part.triangles[torch.from_numpy(material != clear).to(part.device)]

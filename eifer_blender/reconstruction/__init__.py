@@ -1,0 +1,1 @@
+"""From a video of a face to an animation: the face followed, read, smoothed; and electrodes removed."""
