@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import EiferError
 from .strips import BACKGROUND, FAINT_TEXT, TEXT, Strips, draw_strips, font
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-_QUALITY = "17"  # x264's constant rate factor: visually clean
 
 
 def compose(face: Image, strips: Strips, frame: float) -> Image:
@@ -41,31 +37,16 @@ def write_video(
 ) -> None:
     """Encode RGB pictures of one even size as H.264 in an MP4 file that any player shows.
 
-    Raises EiferError if PyAV is not installed.
+    Takes the place of a video of that name. Raises EiferError if PyAV is not installed.
     """
-    try:
-        import av
-    except ImportError:
-        raise EiferError(
-            "Writing the video needs the Python package 'av'; run the main-job command."
-        ) from None
+    from ..video import writer
 
-    temporary = output.with_name(output.stem + ".part" + output.suffix)
-    try:
-        with av.open(str(temporary), "w", options={"movflags": "+faststart"}) as container:
-            stream = container.add_stream("libx264", Fraction(fps).limit_denominator(1001))
-            stream.pix_fmt = "yuv420p"
-            stream.options = {"crf": _QUALITY, "preset": "fast"}
-            for number, picture in enumerate(pictures):
-                if number == 0:
-                    stream.width, stream.height = picture.size
-                frame = av.VideoFrame.from_ndarray(np.asarray(picture.convert("RGB")), "rgb24")
-                container.mux(stream.encode(frame))
-                progress(number)
-            container.mux(stream.encode())
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)
+    def arrays() -> Iterator[np.ndarray]:
+        for number, picture in enumerate(pictures):
+            yield np.asarray(picture.convert("RGB"))
+            progress(number)
+
+    writer.write_video(output, arrays(), fps, replace=True)
 
 
 def contact_sheet(
