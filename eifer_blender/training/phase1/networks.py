@@ -219,15 +219,28 @@ def _double(inside: int, out: int) -> nn.Sequential:
 
 
 class Detector(nn.Module):
-    """Pictures -> the logarithm of the odds that electrodes are in them."""
+    """Pictures -> where electrodes are, and whether there are any.
 
-    def __init__(self) -> None:
+    A small convolutional network that sees nine pixels at a time, so that it cannot judge by anything but what
+    a place looks like.
+    """
+
+    def __init__(self, features: int = 24) -> None:
         super().__init__()
-        self.body = nn.Sequential(Backbone(_SMALL), nn.Linear(FEATURES, 1))
+        widths = [(3, features, 1), (features, features, 2), (features, 2 * features, 1)]
+        layers: list[nn.Module] = []
+        for inside, out, stride in widths:
+            layers += [*_convolution(inside, out, 3, stride), nn.ReLU(inplace=True)]
+        layers += [*_convolution(2 * features, 2 * features, 1, 1), nn.ReLU(inplace=True)]
+        self.body = nn.Sequential(*layers, nn.Conv2d(2 * features, 1, 1))
+        self.whole = nn.Parameter(torch.tensor([1.0, 0.0]))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """[B] for images [B, 3, size, size] in 0..1."""
-        return self.body(images * 2 - 1).float()[:, 0]
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(log odds [B, 1, size / 2, size / 2] of places, log odds [B] of pictures) of images in 0..1."""
+        places = self.body(images * 2 - 1).float()
+        flat = places.flatten(1)
+        strongest = flat.topk(flat.shape[1] // 32, dim=1).values.mean(1)
+        return places, self.whole[0] * strongest + self.whole[1]
 
 
 class Discriminator(nn.Module):
