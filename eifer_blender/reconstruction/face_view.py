@@ -21,6 +21,8 @@ MIDDLE = (0.0, 0.115, 0.05)
 """Metres: the point of the default head about which it turns, and which a camera's shift is of."""
 KEPT = 0.04
 """Share of the face's pixels that the remover gets to see."""
+HIDDEN_AT = 0.4
+"""How sure it must be that electrodes hide a pixel, 0..1, for the remover not to see it."""
 WIDER = 2
 """Pixels of 128 by which the masked face is larger than the rendered one."""
 
@@ -125,8 +127,11 @@ def _scatter(size: int) -> np.ndarray:
     return np.random.default_rng(3).random((size, size)) < KEPT
 
 
-def mask(pictures: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    """float32 [n, 4, size, size]: pictures [n, 3, size, size] where they are kept, and what is kept."""
+def mask(pictures: np.ndarray, cover: np.ndarray, electrodes: np.ndarray) -> np.ndarray:
+    """float32 [n, 4, size, size]: pictures [n, 3, size, size] where they are kept, and what is kept.
+
+    cover: bool [n, size, size] of `render`; electrodes [n, size, size] 0..1, how sure they are there.
+    """
     size = pictures.shape[-1]
     reach = max(1, round(WIDER * size / 128))
     hidden = cover
@@ -134,5 +139,5 @@ def mask(pictures: np.ndarray, cover: np.ndarray) -> np.ndarray:
         padded = np.pad(hidden, [(0, 0), *((reach, reach) if a == axis else (0, 0) for a in (1, 2))])
         shifted = [np.take(padded, np.arange(size) + k, axis=axis) for k in range(2 * reach + 1)]
         hidden = np.logical_or.reduce(shifted)
-    kept = (~hidden | _scatter(size))[:, None].astype(np.float32)
+    kept = ((~hidden | _scatter(size)) & (electrodes < HIDDEN_AT))[:, None].astype(np.float32)
     return np.concatenate([pictures * kept, kept], 1)

@@ -6,8 +6,9 @@ One step takes unpaired pictures of both domains both ways round:
     S -> N -> S:  x_s, E^S, rendering and M(x_s), G^SN, made N, E^N, rendering and M(made N), G^NS, x_s again
 
 E^N is trained beforehand and stays as it is; E^S begins as its copy and never sees what is true of covered
-faces. Beyond the paper, E^S also sees faces of N with electrodes cut out of pictures of S ("transplants"):
-where a picture of S and its translation differ, there lies an electrode.
+faces. Beyond the paper there are transplants: what the detector calls electrodes in a picture of S is put
+onto a face of N. E^S has to say of it what E^N says of the bare face, and G^SN to give the bare face back. A
+generator that learns to draw electrodes takes days; these are real ones from the first step on.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ from torch.nn import functional
 
 from . import losses
 from .batches import Sampler, autocast, learning_rate, varied
+from .detector import electrode_mask
 from .material import PictureSet
-from .networks import Code, Discriminator, Encoder, Generator
+from .networks import Code, Detector, Discriminator, Encoder, Generator
 from .supervised import encode
 from .view import FaceView
 
-_EASED = 0.998  # of the averaged weights that are used afterwards
-_TRANSPLANT_AT = 0.11  # mean colour difference from which a pixel counts as electrode
-_PASTED = 2  # pixels of 128 by which a transplant reaches beyond
+_EASED = 0.995  # of the averaged weights that are used afterwards
+_REACH = 2  # pixels of 128 by which a transplant reaches beyond what the detector says
+_MOVED = 6  # pixels of 128 by which it is moved at most
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,12 @@ class CycleSettings:
 
     steps: int
     size: int = 128
-    batch: int = 8
-    encoder_rate: float = 4e-4
-    generator_rate: float = 6e-4
+    batch: int = 8  # pictures of each domain that go both ways
+    transplants: int = 32  # faces of N with electrodes put on, for E^S alone; 0: none, as in the paper
+    encoder_rate: float = 7e-4
+    generator_rate: float = 1e-3
     discriminator_rate: float = 4e-4
     seed: int = 1
-    transplants: bool = True
     weights: dict[str, float] = field(default_factory=lambda: dict(losses.WEIGHTS))
 
 
@@ -56,12 +58,14 @@ class Cycle:
         uncovered: PictureSet,
         covered: PictureSet,
         encoder_n: Encoder,
+        detector: Detector,
         device: torch.device,
     ) -> None:
         self.settings, self.device = settings, device
         torch.manual_seed(settings.seed)
         self.encoder_n = encoder_n.to(device).eval().requires_grad_(False)
         self.encoder_s = copy.deepcopy(encoder_n).requires_grad_(True)
+        self.detector = detector.to(device).eval().requires_grad_(False)
         self.to_n, self.to_s, self.judge_n, self.judge_s = (
             net.to(device, memory_format=torch.channels_last)
             for net in (Generator(), Generator(), Discriminator(), Discriminator())
@@ -71,8 +75,9 @@ class Cycle:
         self.metrics = losses.expression_metrics(uncovered.truth["params"]).to(device)
         self.shape_metric = losses.shape_metric().to(device)
         size, batch, seed = settings.size, settings.batch, settings.seed
-        self.uncovered = Sampler(uncovered, batch, size, seed, device, vary=False)
-        self.covered = Sampler(covered, batch, size, seed + 1, device)
+        drawn = max(batch, settings.transplants)
+        self.uncovered = Sampler(uncovered, drawn, size, seed, device, vary=False)
+        self.covered = Sampler(covered, drawn, size, seed + 1, device, vary=False)
         # What E^N says of the uncovered pictures never changes.
         self.codes = encode(self.encoder_n, uncovered.pictures, size, device)
         self.optimisers = {
@@ -140,26 +145,37 @@ class Cycle:
         self, x_n: Tensor, x_s: Tensor, told: Code, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """The losses of both cycles by the names of `losses.WEIGHTS`."""
-        size, count = self.settings.size, len(x_n)
+        size, count = self.settings.size, self.settings.batch
+        both, put_on = [x_s[:count]], None
+        hidden_s = self._hidden(x_s)
+        if self.settings.transplants:
+            put_on = transplant(x_n, *moved(x_s, hidden_s, generator))
+        x_n, x_s, near = x_n[:count], x_s[:count], told.first(count)
         with torch.no_grad():
-            rendering, cover = self.view.render(told, size)
+            rendering, cover = self.view.render(near, size)
         with autocast(self.device):
             made_s = self.to_s(rendering, self.view.mask(x_n, cover, generator))
         # E^S must not read what G^NS hides for it, so no gradient, and other grain.
-        seen = [x_s, varied(made_s.detach(), generator)]
-        if self.settings.transplants:
-            seen.append(self._transplanted(x_n, x_s, generator))
+        both.append(made_s.detach())
+        if put_on is not None:
+            both.append(put_on)
         with autocast(self.device):
-            codes = self.encoder_s(torch.cat(seen))
-        code_s, *pretended = (
-            Code(*(p[i : i + count] for p in codes)) for i in range(0, len(codes[0]), count)
+            codes = self.encoder_s(varied(torch.cat(both), generator))
+        code_s, code_made, code_put = (
+            codes.part(0, count),
+            codes.part(count, 2 * count),
+            codes.part(2 * count),
         )
-        back = Code(*(torch.cat([a, b]) for a, b in zip(code_s, pretended[0], strict=True)))
-        rendering, cover = self.view.render(back, size)
-        source = torch.cat([x_s, made_s])
+        sources, seen = [x_s, made_s], codes.part(0, 2 * count)
+        hidden = [hidden_s[:count], self._hidden(made_s.detach())]
+        if put_on is not None:
+            sources.append(put_on[:count])
+            hidden.append(self._hidden(put_on[:count]))
+            seen = codes.part(0, 3 * count)
+        rendering, cover = self.view.render(seen, size)
         with autocast(self.device):
-            made = self.to_n(rendering, self.view.mask(source, cover, generator))
-            made_n, cycled_n = made[:count], made[count:]
+            masked = self.view.mask(torch.cat(sources), cover, generator, torch.cat(hidden))
+            made_n, cycled_n, *bare = self.to_n(rendering, masked).split(count)
             code_n = self.encoder_n(made_n)
         rendering, cover = self.view.render(code_n, size)
         with autocast(self.device):
@@ -167,12 +183,16 @@ class Cycle:
             fooled = losses.adversarial_generator(self.judge_n(made_n)) + losses.adversarial_generator(
                 self.judge_s(made_s)
             )
-        self.shown = {name: value.detach() for name, value in (
-            ("x_n", x_n), ("made_s", made_s), ("cycled_n", cycled_n), ("x_s", x_s), ("made_n", made_n),
-            ("cycled_s", cycled_s), ("transplanted", seen[-1]))}  # fmt: skip
-        pairs = [(code_n, code_s), *((code, told) for code in pretended)]
+        shown = {"x_n": x_n, "made_s": made_s, "cycled_n": cycled_n, "x_s": x_s, "made_n": made_n}
+        shown["cycled_s"] = cycled_s
+        if bare:
+            shown |= {"put_on": put_on[:count], "bare": bare[0]}
+        self.shown = {name: value.detach() for name, value in shown.items()}
+        pairs = [(code_n, code_s), (code_made, near)] + ([(code_put, told)] if put_on is not None else [])
+        rebuilt = losses.reconstruction(x_n, cycled_n) + losses.reconstruction(x_s, cycled_s)
+        rebuilt = rebuilt + sum(2 * losses.reconstruction(x_n, one) for one in bare)
         return {
-            "reconstruction": losses.reconstruction(x_n, cycled_n) + losses.reconstruction(x_s, cycled_s),
+            "reconstruction": rebuilt,
             "minimal_change": losses.minimal_change(x_n, made_s) + losses.minimal_change(x_s, made_n),
             "adversarial": fooled,
             "occlusion_expression": sum(losses.occlusion_expression(a, b, self.metrics) for a, b in pairs),
@@ -181,15 +201,9 @@ class Cycle:
         }
 
     @torch.no_grad()
-    def _transplanted(self, x_n: Tensor, x_s: Tensor, generator: torch.Generator) -> Tensor:
-        """Faces of N under the electrodes of S, as far as the translation knows them by now."""
-        size = self.settings.size
-        self.eased.eval()
-        encoder, to_n = self.eased
+    def _hidden(self, images: Tensor) -> Tensor:
         with autocast(self.device):
-            rendering, cover = self.view.render(encoder(x_s), size)
-            bare = to_n(rendering, self.view.mask(x_s, cover, generator))
-        return transplant(x_n, x_s, bare)
+            return electrode_mask(self.detector, images)
 
     def _judge(self) -> Tensor:
         shown = self.shown
@@ -243,13 +257,19 @@ class Cycle:
         self.step = int(state["step"])
 
 
-def transplant(face: Tensor, source: Tensor, bare: Tensor) -> Tensor:
-    """Pictures [B, 3, s, s] of faces with whatever of source its electrode-free translation has lost."""
-    gap = (source - bare).abs().mean(1, keepdim=True)
-    # A face that the translation has in another light differs everywhere: only what stands out counts.
-    usual = gap.flatten(1).median(1).values[:, None, None, None]
-    there = (functional.avg_pool2d(gap, 3, 1, 1) > _TRANSPLANT_AT + usual).to(face.dtype)
-    reach = max(1, round(_PASTED * face.shape[-1] / 128))
-    there = functional.max_pool2d(there, 2 * reach + 1, 1, reach)
-    there = functional.avg_pool2d(there, 3, 1, 1)
+def moved(source: Tensor, hidden: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Pictures and what is hidden in them, some mirrored, all shifted: the same electrodes elsewhere."""
+    both = torch.cat([source, hidden], 1)
+    mirrored = torch.rand(len(both), generator=generator) < 0.5
+    both = torch.where(mirrored.to(both.device)[:, None, None, None], both.flip(-1), both)
+    reach = max(1, round(_MOVED * source.shape[-1] / 128))
+    across, down = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
+    both = both.roll((down, across), (2, 3))
+    return both[:, :3], both[:, 3:]
+
+
+def transplant(face: Tensor, source: Tensor, hidden: Tensor) -> Tensor:
+    """Pictures [B, 3, s, s] of faces with what is hidden [B, 1, s, s] of source put on."""
+    reach = max(1, round(_REACH * face.shape[-1] / 128))
+    there = functional.max_pool2d(hidden, 2 * reach + 1, 1, reach)
     return face + (source - face) * there

@@ -21,10 +21,10 @@ from ..fit import load_checkpoint, save_checkpoint
 from ..log import Log
 from . import assess
 from .cycle import Cycle, CycleSettings
-from .detector import train_detector
+from .detector import electrode_mask, train_detector
 from .export import to_onnx
 from .material import PictureSet, SetSettings, obtain
-from .networks import Encoder
+from .networks import Detector, Encoder, Generator
 from .supervised import Supervised, SupervisedSettings, as_images, encode
 
 FORMAT = 2
@@ -77,8 +77,8 @@ class Job:
     def run(self, command: str) -> None:
         """All stages that have not ended yet, then the models."""
         encoder_n = self.uncovered_encoder()
-        encoder_s, remover = self.cycle(encoder_n)
         detector = self.detector()
+        encoder_s, remover = self.cycle(encoder_n, detector)
         for kind, net in (("encoder", encoder_s), ("remover", remover), ("detector", detector)):
             data = to_onnx(kind, net, self.plan.size, self._props(kind, command))
             path = self.folder / f"phase1_{kind}.onnx"
@@ -124,11 +124,18 @@ class Job:
         self._course(name, trainer, settings.steps, look)
         return trainer.state()
 
-    def cycle(self, encoder_n: Encoder, settings: CycleSettings | None = None, name: str = "cycle") -> tuple:
+    def cycle(
+        self,
+        encoder_n: Encoder,
+        detector: Detector,
+        settings: CycleSettings | None = None,
+        name: str = "cycle",
+    ) -> tuple[Encoder, Generator]:
         """(E^S, G^SN) of the cycle, their averaged weights."""
         plan, watch = self.plan, self.sets["watch"]
         settings = settings or CycleSettings(plan.cycle_steps, plan.size, seed=plan.seed)
-        cycle = Cycle(settings, self.sets["uncovered"], self.sets["covered"], encoder_n, self.device)
+        domains = self.sets["uncovered"], self.sets["covered"]
+        cycle = Cycle(settings, *domains, encoder_n, detector, self.device)
         path = self.folder / f"{name}.pt"
         if path.is_file():
             cycle.restore(load_checkpoint(path))
@@ -144,8 +151,13 @@ class Job:
             self._course(name, cycle, settings.steps, look)
         return tuple(cycle.eased)
 
-    def detector(self) -> object:
+    def detector(self) -> Detector:
         """The detector of electrodes."""
+        path = self.folder / "detector.pt"
+        if path.is_file():
+            net = Detector()
+            net.load_state_dict(load_checkpoint(path)["detector"])
+            return net.to(self.device).eval()
         begun = time.monotonic()
         net = train_detector(
             self.sets["uncovered"],
@@ -156,6 +168,7 @@ class Job:
             device=self.device,
         )
         print(f"detector: {time.monotonic() - begun:.0f} s", flush=True)
+        save_checkpoint(path, {"format": FORMAT, "detector": net.state_dict()})
         return net
 
     # --- watching -----------------------------------------------------------------------------
@@ -199,7 +212,8 @@ class Job:
             for array in (watch.pictures, watch.clean)
         )
         rendering, cover = cycle.view.render(encoder(covered), size)
-        masked = cycle.view.mask(covered, cover, torch.Generator().manual_seed(0))
+        hidden = electrode_mask(cycle.detector, covered)
+        masked = cycle.view.mask(covered, cover, torch.Generator().manual_seed(0), hidden)
         rows = [*cycle.shown.values(), covered, rendering, remover(rendering, masked), clean]
         rows = [torch.cat([row, row.new_zeros(_SHOWN, 3, size, size)])[:_SHOWN] for row in rows]
         picture = torch.cat([row.permute(2, 0, 3, 1).reshape(size, -1, 3) for row in rows]).cpu().numpy()

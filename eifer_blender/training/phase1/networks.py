@@ -48,6 +48,14 @@ class Code(NamedTuple):
         """Without gradients."""
         return Code(*(part.detach() for part in self))
 
+    def part(self, start: int, stop: int | None = None) -> Code:
+        """Those of some pictures."""
+        return Code(*(values[start:stop] for values in self))
+
+    def first(self, count: int) -> Code:
+        """Those of the first pictures."""
+        return self.part(0, count)
+
 
 class Backbone(nn.Sequential):
     """Pictures [B, 3, size, size] -> features [B, FEATURES]."""
@@ -221,8 +229,8 @@ def _double(inside: int, out: int) -> nn.Sequential:
 class Detector(nn.Module):
     """Pictures -> where electrodes are, and whether there are any.
 
-    A small convolutional network that sees nine pixels at a time, so that it cannot judge by anything but what
-    a place looks like.
+    A small convolutional network that sees nine pixels at a time, so that it cannot judge by anything but
+    what a place looks like.
     """
 
     def __init__(self, features: int = 24) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...heads.default import load_default_head
-from ...reconstruction.face_view import KEPT, MIDDLE, WIDER, shown_triangles, shown_vertices
+from ...reconstruction.face_view import HIDDEN_AT, KEPT, MIDDLE, WIDER, shown_triangles, shown_vertices
 from .mesh import TorchHead, rotation_matrix, vertex_normals
 from .networks import Code
 from .rasteriser import rasterise
@@ -44,16 +44,26 @@ class FaceView:
         lit = functional.normalize(hits.of_vertices(normals), dim=-1) * 0.5 + 0.5
         return hits.as_picture(lit), hits.as_picture(torch.ones_like(lit[:, :1]))
 
-    def mask(self, images: Tensor, cover: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def mask(
+        self,
+        images: Tensor,
+        cover: Tensor,
+        generator: torch.Generator | None = None,
+        hidden: Tensor | None = None,
+    ) -> Tensor:
         """[B, 4, size, size] M(images): the picture where it is kept, else black, and what is kept.
 
-        cover: [B, 1, size, size] of `render`. Which pixels of the face are kept is drawn from the generator.
+        cover: [B, 1, size, size] of `render`. Which pixels of the face are kept is drawn from the generator,
+        none of them where electrodes hide the face: hidden [B, 1, size, size] 0..1.
         """
         size = images.shape[-1]
         reach = max(1, round(WIDER * size / 128))
-        hidden = functional.max_pool2d(cover, 2 * reach + 1, 1, reach)
+        face = functional.max_pool2d(cover, 2 * reach + 1, 1, reach)
         scatter = torch.rand(cover.shape, generator=generator).to(cover.device) < KEPT
-        kept = ((hidden < 0.5) | scatter).to(images.dtype)
+        kept = (face < 0.5) | scatter
+        if hidden is not None:
+            kept &= hidden < HIDDEN_AT
+        kept = kept.to(images.dtype)
         return torch.cat([images * kept, kept], 1)
 
 
