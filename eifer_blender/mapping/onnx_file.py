@@ -10,7 +10,7 @@ stay within a budget for `CHUNK_ROWS` frames.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ..errors import EiferError
@@ -34,6 +34,17 @@ _ELEMENTWISE_NAMES = """
 _ELEMENTWISE = frozenset(_ELEMENTWISE_NAMES.split())
 _PRODUCTS = frozenset({"Gemm", "MatMul"})
 _ALLOWED = _ELEMENTWISE | _PRODUCTS | {"Concat", "Gather", "Transpose"}
+
+
+# Networks that look at pictures: their results grow with channels, which are bounded, and with enlargements.
+_PICTURE_NAMES = """
+    Add AveragePool BatchNormalization Cast Clip Concat Constant Conv Div Flatten Gather Gemm GlobalAveragePool
+    Identity MatMul MaxPool Mul ReduceMean Relu Reshape Resize Shape Sigmoid Slice Squeeze Sub TopK Unsqueeze
+"""
+_PICTURE_OPERATORS = frozenset(_PICTURE_NAMES.split())
+_MAXIMUM_CHANNELS = 2048
+_MAXIMUM_ENLARGEMENTS = 5
+_MAXIMUM_NODES = 1500
 
 
 class _Bound(NamedTuple):
@@ -67,12 +78,26 @@ def inspect(data: bytes) -> dict[str, str]:
     if len(data) > MAXIMUM_BYTES:
         raise EiferError(f"The model file is larger than {MAXIMUM_BYTES // 2**20} MiB.")
     try:
-        return _inspect_model(memoryview(data))
+        return _inspect_model(memoryview(data), _check_graph)
     except (_MalformedError, IndexError, UnicodeDecodeError):
         raise EiferError("The model file is damaged or not an ONNX file.") from None
 
 
-def _inspect_model(data: memoryview) -> dict[str, str]:
+def inspect_pictures(data: bytes) -> dict[str, str]:
+    """As `inspect`, for a network that looks at pictures [n, channels, height, width].
+
+    Raises EiferError if the file is too large, damaged, or asks for something that such a network does not
+    need: other operators, very many channels or enlargements, weights outside the file.
+    """
+    if len(data) > MAXIMUM_BYTES:
+        raise EiferError(f"The model file is larger than {MAXIMUM_BYTES // 2**20} MiB.")
+    try:
+        return _inspect_model(memoryview(data), _check_picture_graph)
+    except (_MalformedError, IndexError, UnicodeDecodeError):
+        raise EiferError("The model file is damaged or not an ONNX file.") from None
+
+
+def _inspect_model(data: memoryview, check: Callable[[memoryview], None]) -> dict[str, str]:
     props: dict[str, str] = {}
     graphs = []
     for field in _fields(data):
@@ -89,7 +114,7 @@ def _inspect_model(data: memoryview) -> dict[str, str]:
             raise _MalformedError
     if len(graphs) != 1:
         raise _MalformedError
-    _check_graph(graphs[0])
+    check(graphs[0])
     return props
 
 
@@ -122,6 +147,58 @@ def _check_graph(data: memoryview) -> None:
             raise EiferError(
                 "The model file would need too much memory or time; a mapping model is a small network."
             )
+
+
+def _check_picture_graph(data: memoryview) -> None:
+    nodes = enlargements = 0
+    for field in _fields(data):
+        if field.number == 1:
+            nodes += 1
+            enlargements += _picture_operator(_bytes(field)) == "Resize"
+        elif field.number == 5:
+            _picture_weight(_bytes(field))
+        elif field.number == 15:
+            raise EiferError("The model file holds sparse tensors, which are not supported.")
+    if nodes > _MAXIMUM_NODES or enlargements > _MAXIMUM_ENLARGEMENTS:
+        raise EiferError("The model file would need too much memory or time for a network of Phase 1.")
+
+
+def _picture_operator(data: memoryview) -> str:
+    """What a node does; EiferError if a network of Phase 1 does no such thing."""
+    operator = ""
+    for field in _fields(data):
+        if field.number == 4:
+            operator = _text(field)
+        elif field.number == 5:
+            _picture_attribute(_bytes(field))
+        elif field.number == 7 and _text(field) not in ("", "ai.onnx"):
+            raise EiferError(
+                f"The model file uses operators of the domain '{_text(field)[:40]}', not ONNX's own."
+            )
+    if operator not in _PICTURE_OPERATORS:
+        raise EiferError(
+            f"The model file uses the operator '{operator[:40]}', which no network of Phase 1 does."
+        )
+    return operator
+
+
+def _picture_attribute(data: memoryview) -> None:
+    for field in _fields(data):
+        if field.number in (6, 11, 22, 23):
+            raise EiferError("The model file holds branches, loops or sparse tensors, which are not allowed.")
+        if field.number in (5, 10):
+            _picture_weight(_bytes(field))
+
+
+def _picture_weight(data: memoryview) -> None:
+    """Refuse a tensor that lies outside the file or makes very many channels."""
+    for field in _fields(data):
+        if field.number == 13 or (field.number == 14 and field.value == _EXTERNAL):
+            raise EiferError("The model file refers to weights outside itself; export it as a single file.")
+        if field.number == 1:
+            sizes = [field.value] if field.wire == 0 else _packed(_bytes(field))
+            if max(sizes, default=0) > _MAXIMUM_CHANNELS:
+                raise EiferError("The model file has more channels than a network of Phase 1.")
 
 
 def _check_node(data: memoryview, bounds: dict[str, _Bound]) -> tuple[int, int]:

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import EiferError
+from .detector import electrode_mask
 from .networks import Code
 
 OPSET = 17
 _LEAST_HALVED = 256  # numbers; smaller tensors stay as they are
-_MAXIMUM_ERROR = {"picture": 0.02, "electrodes": 0.05}
+_MAXIMUM_ERROR = {"picture": 0.02, "electrodes": 0.05, "where": 0.1}
 _OTHER_ERROR = 0.02
 
 
@@ -32,15 +33,16 @@ class EncoderGraph(nn.Module):
 
 
 class DetectorGraph(nn.Module):
-    """The detector, as a probability."""
+    """The detector, as probabilities."""
 
     def __init__(self, detector: nn.Module) -> None:
         super().__init__()
         self.detector = detector
 
-    def forward(self, picture: Tensor) -> Tensor:
-        """[n] chance that electrodes are in the pictures."""
-        return torch.sigmoid(self.detector(picture))
+    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """([n] chance that electrodes are in the pictures, [n, 1, size, size] where, 0..1)."""
+        _, odds = self.detector(picture)
+        return torch.sigmoid(odds), electrode_mask(self.detector, picture)
 
 
 INPUTS: dict[str, tuple[tuple[str, int], ...]] = {
@@ -51,7 +53,7 @@ INPUTS: dict[str, tuple[tuple[str, int], ...]] = {
 OUTPUTS: dict[str, tuple[str, ...]] = {
     "encoder": Code._fields,
     "remover": ("picture",),
-    "detector": ("electrodes",),
+    "detector": ("electrodes", "where"),
 }
 """Names and channels of what the files take, and names of what they give."""
 
