@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from eifer_blender import interchange, spaces
 from eifer_blender.errors import EiferError
+from eifer_blender.interchange import read_expressions, write_parameter_arrays
+from eifer_blender.spaces import DEFAULT_SPACE
 
 RANDOM = np.random.default_rng(0)
 VALUES = RANDOM.normal(size=(20, 55)).astype(np.float32)
@@ -100,3 +102,56 @@ def test_other_archives_are_refused(tmp_path):
         archive.writestr("notes.txt", "hello")
     with pytest.raises(EiferError, match=r"cannot be read|no expression"):
         interchange.read_expressions(tmp_path / "notes.zip")
+
+
+# --- what a reconstruction says of its frames -------------------------------------------------------
+
+
+def course(frames=60):
+    return np.cumsum(np.ones((frames, DEFAULT_SPACE.size), np.float32), 0) / frames
+
+
+def test_confidence_and_uneven_times_come_back(tmp_path):
+    values, confidence = course(), np.linspace(0, 1, 60, dtype=np.float32)
+    times = np.delete(np.arange(62) / 25, [20, 21])  # two frames dropped
+    path = write_parameter_arrays(
+        tmp_path / "a.npz", DEFAULT_SPACE, values, 25, times=times, confidence=confidence
+    )
+    clip = read_expressions(path)
+    assert clip.fps == 25 and len(clip.values) == 62
+    assert clip.extra["confidence"].shape == (62, 1)
+    np.testing.assert_array_equal(clip.extra["confidence"][[20, 21], 0], 0)
+    np.testing.assert_allclose(np.delete(clip.extra["confidence"][:, 0], [20, 21]), confidence, atol=1e-6)
+    np.testing.assert_allclose(clip.values[22:], values[20:], atol=1e-6)
+    assert len(read_expressions(path, fps=30).values) == 60
+
+
+def test_frames_without_a_face_may_be_empty_where_the_file_says_so(tmp_path):
+    values = course()
+    values[10:40] = np.nan  # half of all
+    found = np.isfinite(values).all(1)
+    path = tmp_path / "a.npz"
+    np.savez(path, parameters=values, space="eifer-head-1", fps=30.0, found=found)
+    clip = read_expressions(path)
+    np.testing.assert_array_equal(clip.extra["confidence"][:, 0], found)
+    np.testing.assert_allclose(clip.values, course(), atol=1e-5)  # a line over a line
+    for wrong in ({"found": found | True}, {"found": found[:9]}, {"confidence": np.array(["x"] * 60)}):
+        np.savez(path, **({"parameters": values, "space": "eifer-head-1", "fps": 30.0} | wrong))
+        with pytest.raises(EiferError):
+            read_expressions(path)
+    np.savez(path, parameters=values * np.nan, space="eifer-head-1", fps=30.0, found=found & False)
+    with pytest.raises(EiferError, match="no number"):
+        read_expressions(path)
+
+
+def test_a_table_says_which_rows_are_sure(tmp_path):
+    rows = [f"{k / 30:.6f},{0.9 if k != 5 else 0},{','.join(['0.1'] * 55)}" for k in range(40)]
+    del rows[12]
+    rows[20] = rows[20].replace("0.1", "", 1)
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["seconds,Confidence," + ",".join(DEFAULT_SPACE.names), *rows]))
+    clip = read_expressions(path)
+    sure = clip.extra["confidence"][:, 0]
+    assert len(sure) == 40 and clip.fps == 30
+    assert set(np.flatnonzero(sure < 0.5)) == {5, 12, 21}
+    assert np.isfinite(clip.values).all()

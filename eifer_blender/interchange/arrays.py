@@ -11,6 +11,8 @@ from ..errors import EiferError
 from ..plain_arrays import from_npz
 from ..spaces import EXPRESSION_NAMES, EYELIDS, JAW, ExpressionSpace
 from .clip import MOST_FRAMES, RATES, ExpressionClip
+from .clock import Clock, read_times
+from .confidence import CONFIDENCE, as_confidence, bridge_rows, place_confidence
 
 _MOST_BYTES = 1 << 30
 _EXPRESSION = ("expression_params", "expression", "exp", "expr", "expcode")
@@ -32,8 +34,9 @@ def read_arrays(path: Path, *, fps: float | None = None) -> ExpressionClip:
     """Expressions from an NPZ with `parameters` [n, P] and their `space`, or with FLAME's own arrays.
 
     FLAME's are expression [n, 50 or more] and jaw [n, 3], with eyelids [n, 2] and shape if they are there,
-    under the names that SMIRK, DECA and others give them. `fps` overrides the file's. Raises EiferError if it
-    is damaged or holds no expression.
+    under the names that SMIRK, DECA and others give them. Frames of `confidence` 0, or not `found`, may be
+    empty. `times` [n] seconds, or `fps`, say when the frames are; the argument overrides both. Raises
+    EiferError if it is damaged or holds no expression.
     """
     try:
         arrays = from_npz(path, _MOST_BYTES)
@@ -42,10 +45,38 @@ def read_arrays(path: Path, *, fps: float | None = None) -> ExpressionClip:
     space, values, extra = (_own if "parameters" in arrays else _flame)(arrays, path.name)
     if not 0 < len(values) <= MOST_FRAMES:
         raise EiferError(f"'{path.name}' has {len(values)} frames; it must have 1 to {MOST_FRAMES}.")
-    if not np.isfinite(values).all():
-        row = int((~np.isfinite(values)).any(1).argmax())
+    sure = _confidence(arrays, len(values), path.name)
+    lost = ~np.isfinite(values).all(1)
+    if (lost if sure is None else lost & (sure > 0)).any():
+        row = int((lost if sure is None else lost & (sure > 0)).argmax())
         raise EiferError(f"'{path.name}' has no number in frame {row + 1}; export it again.")
-    return ExpressionClip(space, values, fps or _rate(arrays, path.name), format="NPZ", extra=extra)
+    whole, notes = bridge_rows(values, space.names, path.name, sure)
+    clock = _clock(arrays, fps, len(values), path.name)
+    extra = {name: clock.place(rows) for name, rows in extra.items()} | place_confidence(sure, values, clock)
+    return ExpressionClip(
+        space, clock.place(whole), clock.fps, clock.start_s, (*notes, *clock.notes), format="NPZ", extra=extra
+    )
+
+
+def _confidence(arrays: dict[str, np.ndarray], count: int, where: str) -> np.ndarray | None:
+    """float32 [n], 0..1; None if the file does not say it."""
+    given = [arrays[name] for name in CONFIDENCE if name in arrays]
+    if any(one.size != count or one.dtype.kind not in "fiub" for one in given):
+        raise EiferError(f"The confidence in '{where}' needs one number for each of its {count} frames.")
+    columns = [one.reshape(count).astype(np.float32) for one in given]
+    return as_confidence(np.stack(columns, 1)) if columns else None
+
+
+def _clock(arrays: dict[str, np.ndarray], fps: float | None, count: int, where: str) -> Clock:
+    if fps is not None:
+        return Clock(fps)
+    times = arrays.get("times")
+    if times is None:
+        return Clock(_rate(arrays, where))
+    if times.shape != (count,) or times.dtype.kind not in "fiu":
+        raise EiferError(f"The times in '{where}' need one number for each of its {count} frames.")
+    clock = read_times(times.astype(np.float64))
+    return clock if clock.fps is not None else clock._replace(fps=_rate(arrays, where))
 
 
 def _own(arrays: dict[str, np.ndarray], where: str) -> tuple[ExpressionSpace, np.ndarray, dict]:

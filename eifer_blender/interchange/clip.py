@@ -27,8 +27,9 @@ class ExpressionClip:
     notes: tuple[str, ...] = ()  # sentences about what was guessed, bridged or left out
     format: str = ""
     extra: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """What no expression holds: "angles", float32 [n, 9] radians, in the order of `live_link.ANGLES`, and
-    "identity", float32 [n, k] standard deviations of FLAME's shape."""
+    """What no expression holds: "angles", float32 [n, 9] radians, in the order of `live_link.ANGLES`;
+    "identity", float32 [n, k] standard deviations of FLAME's shape; and "confidence", float32 [n, 1], 0..1,
+    how sure a reconstruction is of a frame's face: 0 where it was lost and the values are but a bridge."""
 
 
 def resample(clip: ExpressionClip, fps: float) -> ExpressionClip:

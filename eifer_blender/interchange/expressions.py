@@ -15,15 +15,14 @@ from ..heads.arkit import from_arkit
 from ..heads.fitting import limited
 from ..heads.head import ParametricHead
 from ..heads.transfer import Transfer
-from ..mapping import rates
 from ..spaces import ARKIT_NAMES, DEFAULT_SPACE, EYELIDS, ExpressionSpace
 from .arrays import is_npz, read_arrays
 from .clip import RATES, ExpressionClip
-from .clock import Clock, counted, read_times, seconds
+from .clock import Clock, read_times, seconds
+from .confidence import CONFIDENCE, as_confidence, bridge_rows, place_confidence
 from .live_link import ANGLES, read_timecodes
 from .table import Table
 
-_MOST_LOST = 0.1  # share of rows without a value that are bridged
 _FEW_SHAPES = 10  # of ARKit, which are more than a coincidence
 _NOISE = 0.01  # of a weight, beyond which it is worth a sentence that it was clamped
 _PER_CENT = (2.0, 100.5)  # the largest weight of a file in per cent lies between these
@@ -78,14 +77,15 @@ def read_expressions(path: Path | str, *, fps: float | None = None) -> Expressio
     found = table.numbers(there)
     if not len(found):
         raise EiferError(f"'{path.name}' has names of columns but no row of numbers.")
-    values, notes = _bridged(found, [table.names[c] for c in there], path.name)
+    sure = _confidence(table)
+    values, notes = bridge_rows(found, [table.names[c] for c in there], path.name, sure)
     values, more = _plausible(values, layout, path.name)
     clock = Clock(fps) if fps else _clock(table)
     whole = np.zeros((len(clock.place(values)), layout.space.size), np.float32)
     whole[:, [i for i, c in enumerate(layout.columns) if c >= 0]] = clock.place(values)
     return ExpressionClip(
         layout.space, whole, clock.fps, clock.start_s, (*notes, *more, *clock.notes), layout.format,
-        _extra(table, layout, clock),
+        _extra(table, layout, clock) | place_confidence(sure, found, clock),
     )  # fmt: skip
 
 
@@ -196,24 +196,6 @@ def _plain(text: str) -> str:
 # --- values -----------------------------------------------------------------------------------------
 
 
-def _bridged(values: np.ndarray, titles: Sequence[str], where: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Values with lines across rows in which one is missing; EiferError if that would invent too much."""
-    usable = np.isfinite(values)
-    lost = ~usable.all(1)
-    if not lost.any():
-        return values, ()
-    if lost.mean() > _MOST_LOST:
-        row = int(lost.argmax())
-        title = titles[int((~usable[row]).argmax())]
-        raise EiferError(
-            f"'{where}' has no number in {lost.sum()} of {len(lost)} rows, first in row {row + 1} for "
-            f"'{title[:40]}'; export it again."
-        )
-    return rates.bridged(values, usable), (
-        f"Bridged {counted(int(lost.sum()), 'row')} without a value in some column.",
-    )
-
-
 def _plausible(values: np.ndarray, layout: _Layout, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """ARKit weights as shares of 1; EiferError if they can be no weights."""
     if layout.space.id != ARKIT_52.id:
@@ -224,6 +206,13 @@ def _plausible(values: np.ndarray, layout: _Layout, where: str) -> tuple[np.ndar
     if highest <= _PER_CENT[1]:
         return values / np.float32(100), ("The weights were read as per cent.",)
     raise EiferError(f"'{where}' has a weight of {highest:.4g}; ARKit's weights lie between 0 and 1.")
+
+
+def _confidence(table: Table) -> np.ndarray | None:
+    """float32 [rows], 0..1: how sure a reconstruction is of each row; None if the table does not say."""
+    folded = {name.casefold(): k for k, name in enumerate(table.names)}
+    columns = [folded[name] for name in CONFIDENCE if name in folded]
+    return as_confidence(table.numbers(columns)) if columns else None
 
 
 def _extra(table: Table, layout: _Layout, clock: Clock) -> dict[str, np.ndarray]:

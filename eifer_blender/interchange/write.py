@@ -92,11 +92,14 @@ def write_parameter_arrays(
     fps: float,
     *,
     identity: np.ndarray | None = None,
+    times: np.ndarray | None = None,
+    confidence: np.ndarray | None = None,
     replace: bool = False,
 ) -> Path:
     """Write expression parameters [n, P] as NPZ: `parameters`, `names` [P], `space` and `fps`.
 
-    identity: [k] standard deviations of FLAME's shape, written as `shape`.
+    identity: [k] standard deviations of FLAME's shape, written as `shape`. times: [n] increasing seconds of
+    the rows, where they are not even. confidence: [n], 0..1, of a reconstruction; 0 where the face was lost.
     Raises EiferError for an unknown method, numbers that are missing, or a file that exists and is not to be
     replaced.
     """
@@ -108,6 +111,12 @@ def write_parameter_arrays(
     arrays |= {"space": np.array(chosen.space.id), "fps": np.array(float(fps))}
     if identity is not None:
         arrays["shape"] = np.asarray(identity, np.float32)
+    for name, rows, kind in (("times", times, np.float64), ("confidence", confidence, np.float32)):
+        if rows is not None:
+            _checked(np.reshape(rows, (-1, 1)), 1, name)
+            arrays[name] = np.asarray(rows, kind).reshape(-1)
+            if len(arrays[name]) != len(values):
+                raise EiferError(f"There are {len(values)} frames but {len(arrays[name])} {name}.")
     np.savez_compressed(stream, **arrays)
     return write_file(path, stream.getvalue(), replace=replace)
 
