@@ -38,8 +38,9 @@ _ALLOWED = _ELEMENTWISE | _PRODUCTS | {"Concat", "Gather", "Transpose"}
 
 # Networks that look at pictures: their results grow with channels, which are bounded, and with enlargements.
 _PICTURE_NAMES = """
-    Add AveragePool BatchNormalization Cast Clip Concat Constant Conv Div Flatten Gather Gemm GlobalAveragePool
-    Identity MatMul MaxPool Mul ReduceMean Relu Reshape Resize Shape Sigmoid Slice Squeeze Sub TopK Unsqueeze
+    Add AveragePool BatchNormalization Cast Clip Concat Constant Conv Div Flatten Gather Gemm
+    GlobalAveragePool Identity MatMul MaxPool Mul ReduceMean Relu Reshape Resize Shape Sigmoid Slice
+    Squeeze Sub TopK Unsqueeze
 """
 _PICTURE_OPERATORS = frozenset(_PICTURE_NAMES.split())
 _MAXIMUM_CHANNELS = 2048

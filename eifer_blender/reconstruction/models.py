@@ -18,6 +18,7 @@ from ..mapping.onnx_file import inspect_pictures
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+IDENTITIES = 50  # coefficients of the default head
 ENCODER, REMOVER, DETECTOR = "encoder", "remover", "detector"
 KINDS = (ENCODER, REMOVER, DETECTOR)
 _LARGEST = 64 * 2**20
