@@ -83,7 +83,8 @@ def modules_after(code: str, *options: str) -> set[str]:
 
 def test_importing_the_package_imports_nothing_heavy():
     loaded = modules_after(
-        "import eifer_blender, eifer_blender.recordings, eifer_blender.signals, eifer_blender.video.reader"
+        "import eifer_blender, eifer_blender.recordings, eifer_blender.signals, eifer_blender.video.reader, "
+        "eifer_blender.tracking"
     )
     assert "eifer_blender.signals" in loaded
     assert not loaded & {"scipy", "onnxruntime", "edfio", "av", "bpy"}
