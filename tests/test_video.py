@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eifer_blender.errors import EiferError
-from eifer_blender.video.reader import open_video, read_frames
-from eifer_blender.video.writer import write_video
+from eifer_blender.video import open_video, read_frames, write_video
 
 av = pytest.importorskip("av")
 
@@ -36,7 +35,7 @@ def number_of(picture):
 
 
 def numbers(video, start=0):
-    return [number_of(frame.picture) for frame in read_frames(video, start)]
+    return [number_of(frame.image) for frame in read_frames(video, start)]
 
 
 def close(colour, wanted):
@@ -72,18 +71,18 @@ def test_what_was_written_is_read_at_its_times(tmp_path, rate, suffix):
     assert (video.size, video.rate, video.count) == ((64, 48), rate, 40)
     assert video.constant and video.notes == ()
     frames = list(read_frames(video))
-    assert [number_of(f.picture) for f in frames] == [f.index for f in frames] == list(range(40))
+    assert [number_of(f.image) for f in frames] == [f.index for f in frames] == list(range(40))
     tick = 0.001 if suffix == ".mkv" else 1e-6
     assert np.abs(video.times - np.arange(40) / float(rate)).max() < tick
     assert [f.time for f in frames] == video.times.tolist()
-    assert close(frames[0].picture[3, 3], RED) and close(frames[0].picture[-3, -3], BLUE)
-    assert frames[0].picture.dtype == np.uint8
+    assert close(frames[0].image[3, 3], RED) and close(frames[0].image[-3, -3], BLUE)
+    assert frames[0].image.dtype == np.uint8
 
 
 def test_colours_survive_at_high_definition(tmp_path):
     path = tmp_path / "clip.mp4"
     write_video(path, pictures(2, 720, 960), 25)
-    picture = next(read_frames(open_video(path))).picture
+    picture = next(read_frames(open_video(path))).image
     assert close(picture[50, 50], RED) and close(picture[-50, -50], BLUE)
     assert close(picture[360, 480], (20, 20, 20))
 
@@ -149,10 +148,10 @@ def test_every_frame_has_its_number_from_any_start(tmp_path, name, codec, option
     video = open_video(encode(tmp_path / name, codec, **options))
     assert video.count == 40
     assert [frame.index for frame in read_frames(video)] == list(range(40))
-    whole = [frame.picture for frame in read_frames(video)]
+    whole = [frame.image for frame in read_frames(video)]
     for start in (1, 17, 39, 40):
         assert len(list(read_frames(video, start))) == 40 - start
-    assert np.array_equal(next(read_frames(video, 17)).picture, whole[17])
+    assert np.array_equal(next(read_frames(video, 17)).image, whole[17])
     assert float(video.rate) == pytest.approx(25, rel=0.01)
 
 
@@ -169,7 +168,7 @@ def test_every_frame_has_its_number_from_any_start(tmp_path, name, codec, option
 )
 def test_a_phone_s_video_is_upright(tmp_path, turn, red, blue, size):
     video = open_video(encode(tmp_path / "phone.mp4", count=3, turn=turn))
-    picture = next(read_frames(video)).picture
+    picture = next(read_frames(video)).image
     assert video.size == size == picture.shape[1::-1]
     inside = {0: 3, -1: -4}
     assert close(picture[inside[red[0]], inside[red[1]]], RED)
@@ -187,7 +186,7 @@ def test_pixels_that_are_not_square_are_stretched(tmp_path):
         container.mux(stream.encode(None))
     video = open_video(path)
     assert video.size == (96, 48)
-    assert next(read_frames(video)).picture.shape == (48, 96, 3)
+    assert next(read_frames(video)).image.shape == (48, 96, 3)
 
 
 def save(path, picture):
@@ -238,7 +237,7 @@ def test_a_single_photograph_is_one_frame_and_stands_upright(tmp_path):
     video = open_video(tmp_path / "photo.jpg")
     frame = next(read_frames(video))
     assert (video.count, video.size) == (1, (48, 64))
-    assert close(frame.picture[3, -4], RED) and close(frame.picture[-4, 3], BLUE)
+    assert close(frame.image[3, -4], RED) and close(frame.image[-4, 3], BLUE)
 
 
 def test_a_truncated_video_gives_what_is_there_and_says_so(tmp_path):

@@ -75,18 +75,18 @@ def track(
     frames: Iterable[tuple[int, float, np.ndarray]],
     times: np.ndarray | Sequence[float],
     *,
-    choose: int = 0,
+    which: int = 0,
     resume: Track | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> Track:
     """Follow a face through frames (number, seconds, picture uint8 [h, w, 3]) of one size, numbers rising.
 
-    times: seconds [n] of all frames; those that do not come are frames without a face. choose: which face
-    where there are several at first, 0 being the main one (`find_faces`). resume: a track of the same frames
-    that was stopped; the frames then begin at its last one (`resume_at`) or before. progress: frames done, of
-    how many. cancelled: asked before each frame; what is known by then is returned. Raises EiferError for a
-    clip that is too long, or if the models are missing.
+    times: seconds [n] of all frames; those that do not come are frames without a face. which: the face to
+    follow where there are several at first, 0 being the main one (`find_faces`). resume: a track of the same
+    frames that was stopped; the frames then begin at its last one (`resume_at`) or before. progress: told the
+    frames that are done, and all. cancelled: asked before each frame; what is known by then is returned.
+    Raises EiferError for a clip that is too long, or if the models are missing.
     """
     times = np.asarray(times, np.float64)
     if len(times) > MOST_FRAMES:
@@ -94,20 +94,21 @@ def track(
     models = face_models()
     result, state = _begun(times, resume)
     for index, _, image in frames:
-        if index >= len(times) or cancelled():
+        if index >= len(times) or (cancelled and cancelled()):
             break
         if index < result.done:
             state = state._replace(picture=_small(image))
             continue
         if not result.done:
             result = replace(result, size=(image.shape[1], image.shape[0]))
-        state, seen = _step(models, image, index, state, choose)
+        state, seen = _step(models, image, index, state, which)
         # Frames that did not come belong to this one's shot.
         result.shots[result.done : index + 1] = state.shot
         result.faces[result.done : index + 1] = state.faces
         _enter(models, result, index, seen)
         result = replace(result, done=index + 1)
-        progress(index + 1, len(times))
+        if progress:
+            progress(index + 1, len(times))
     else:
         result.shots[result.done :] = state.shot
         result = replace(result, done=len(times))
@@ -143,7 +144,7 @@ def _begun(times: np.ndarray, resume: Track | None) -> tuple[Track, _State]:
 
 
 def _step(
-    models: FaceModels, image: np.ndarray, index: int, state: _State, choose: int
+    models: FaceModels, image: np.ndarray, index: int, state: _State, which: int
 ) -> tuple[_State, _Seen | None]:
     """One frame: the state that it leaves, and the face if it is there."""
     small = _small(image)
@@ -156,7 +157,7 @@ def _step(
         found = detect(models, image)
         state = state._replace(faces=len(_sure(found)))
         if not good:
-            seen = _found(models, image, found, index, state, choose) or seen
+            seen = _found(models, image, found, index, state, which) or seen
     if seen is None:
         return state._replace(square=None), None
     state = state._replace(faces=max(state.faces, 1))
@@ -168,18 +169,18 @@ def _step(
 
 
 def _found(
-    models: FaceModels, image: np.ndarray, found: list[Detection], index: int, state: _State, choose: int
+    models: FaceModels, image: np.ndarray, found: list[Detection], index: int, state: _State, which: int
 ) -> _Seen | None:
     """The face to follow among those that the detector found, or among small ones."""
     near = _near(found, state)
-    one = near or _chosen(found, image, index, state, choose)
+    one = near or _chosen(found, image, index, state, which)
     seen = _settled(models, image, one)
     if seen is None and one is not None and (near is not None or one.score >= _COVERED):
         points, presence = landmarks(models, image, one.square)
         return _Seen(points, presence, one.square)
     if seen is None and index % _SEARCH_EVERY == 0:
         # What looks like a small face often is none, so that its landmarks must be good.
-        seen = _settled(models, image, _chosen(_small_faces(models, image), image, index, state, choose))
+        seen = _settled(models, image, _chosen(_small_faces(models, image), image, index, state, which))
     return seen
 
 
@@ -236,12 +237,12 @@ def _near(found: list[Detection], state: _State) -> Detection | None:
 
 
 def _chosen(
-    found: list[Detection], image: np.ndarray, index: int, state: _State, choose: int
+    found: list[Detection], image: np.ndarray, index: int, state: _State, which: int
 ) -> Detection | None:
     """The face to begin with; none for a while, if the one that was followed had others beside it."""
     sure = _ranked(_sure(found), image)
     waiting = state.beside > 1 and index - state.last_index <= _PATIENCE
-    return None if waiting or not sure else sure[min(choose, len(sure) - 1)]
+    return None if waiting or not sure else sure[min(which, len(sure) - 1)]
 
 
 def _enter(models: FaceModels, result: Track, index: int, seen: _Seen | None) -> None:

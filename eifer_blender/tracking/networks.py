@@ -90,7 +90,7 @@ def parts(image: np.ndarray, side: float) -> np.ndarray:
 
 def landmarks(models: FaceModels, image: np.ndarray, square: np.ndarray) -> Landmarks:
     """The landmarks of the face in a square of a picture uint8 [h, w, 3]."""
-    picture = crop(image, square, _LANDMARK_SIZE) * np.float32(1 / 255)
+    picture = crop(image, square, _LANDMARK_SIZE)
     points, presence, _ = models.landmarks.run(None, {"in0": picture[None]})
     points = to_image(points.reshape(LANDMARK_COUNT, 3), square, _LANDMARK_SIZE)
     return Landmarks(points, float(_sigmoid(presence.reshape(-1)[0])))
@@ -130,7 +130,7 @@ def _square(middle: np.ndarray, size: np.ndarray, right_eye: np.ndarray, left_ey
 
 def _candidates(models: FaceModels, image: np.ndarray, square: np.ndarray) -> np.ndarray:
     """float32 [n, 17] of what may be faces in a square: score, and eight pairs in pixels of the picture."""
-    picture = crop(image, square, _DETECTOR_SIZE, outside=0) * np.float32(2 / 255) - 1
+    picture = crop(image, square, _DETECTOR_SIZE, outside=0.0) * 2 - 1
     raw, logits = models.detector.run(None, {"in0": picture[None]})
     scores = _sigmoid(logits.reshape(-1))
     good = scores >= _LEAST_SCORE

@@ -23,11 +23,13 @@ class Square(NamedTuple):
     roll: float = 0.0
 
 
-def crop(image: np.ndarray, square: Square | np.ndarray, size: int, outside: int | None = None) -> np.ndarray:
-    """float32 [size, size, c] 0..255: what lies in a square of a picture uint8 [h, w, c], upright.
+def crop(
+    image: np.ndarray, square: Square | np.ndarray, size: int, outside: float | None = None
+) -> np.ndarray:
+    """float32 [size, size, c] 0..1: what lies in a square of a picture uint8 [h, w, c], upright.
 
     Averages where the picture shrinks, interpolates linearly where it grows. outside: the value beyond the
-    picture's edges; None repeats the edge.
+    picture's edges, 0..1; None repeats the edge.
     """
     middle_x, middle_y, half, roll = (float(v) for v in square)
     half = max(half, _SMALLEST)
@@ -35,6 +37,7 @@ def crop(image: np.ndarray, square: Square | np.ndarray, size: int, outside: int
     factor = min(_whole_factor(2 * half / size), max(image.shape[:2]))
     part, left, top = _around(image, middle_x, middle_y, _reach(half, roll) + factor, factor)
     result = _sampled(part, (x - left) / factor - 0.5, (y - top) / factor - 0.5)
+    result *= np.float32(1 / 255)
     if outside is not None:
         height, width = image.shape[:2]
         result[(x < 0) | (y < 0) | (x >= width) | (y >= height)] = outside
@@ -42,11 +45,16 @@ def crop(image: np.ndarray, square: Square | np.ndarray, size: int, outside: int
 
 
 def paste(
-    image: np.ndarray, square: Square | np.ndarray, picture: np.ndarray, feather: float = 0.1
+    image: np.ndarray,
+    part: np.ndarray,
+    square: Square | np.ndarray,
+    weight: np.ndarray | None = None,
+    feather: float = 0.1,
 ) -> np.ndarray:
-    """uint8 [h, w, c]: a copy of the image with a picture [s, s, c] (0..255) laid into a square.
+    """uint8 [h, w, c]: a copy of a picture with a part [s, s, c] 0..1 laid into a square.
 
-    feather: share of the square's side over which it fades in from its edges.
+    weight: [s, s] 0..1, how much of the part is seen; without it, the part fades in from the square's edges
+    over a share `feather` of its side. Outside the square nothing changes.
     """
     middle_x, middle_y, half, roll = (float(v) for v in square)
     half = max(half, _SMALLEST)
@@ -62,14 +70,21 @@ def paste(
     across = (np.cos(roll) * dx + np.sin(roll) * dy) / half  # -1..1 within the square
     down = (np.cos(roll) * dy - np.sin(roll) * dx) / half
     edge = np.clip(1 - np.maximum(np.abs(across), np.abs(down)), 0, None)
-    share = np.clip(edge / max(2 * feather, 1e-6), 0, 1)[..., None]
-    size = picture.shape[0]
+    size = len(part)
     factor = min(_whole_factor(size / (2 * half)), size)
-    small = _shrunk(_filled(np.asarray(picture, np.float32), factor), factor)
+    if weight is None:
+        share = np.clip(edge / max(2 * feather, 1e-6), 0, 1)
+    shown = np.ones((size, size), np.float32) if weight is None else weight
+    stacked = np.concatenate([part, shown[..., None]], -1, dtype=np.float32)
     scale = size / factor / 2
-    laid = _sampled(small, (across + 1) * scale - 0.5, (down + 1) * scale - 0.5)
-    part = result[top:bottom, left:right]
-    part[...] = np.rint(part + share * (laid - part)).astype(image.dtype)
+    laid = _sampled(
+        _shrunk(_filled(stacked, factor), factor), (across + 1) * scale - 0.5, (down + 1) * scale - 0.5
+    )
+    if weight is not None:
+        share = laid[..., -1] * (edge > 0)
+    place = result[top:bottom, left:right]
+    mixed = place + share[..., None] * (np.clip(laid[..., :-1], 0, 1) * 255 - place)
+    place[...] = np.rint(mixed)
     return result
 
 

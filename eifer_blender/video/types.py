@@ -22,7 +22,7 @@ class Frame(NamedTuple):
     """Position in `Video.times`. A frame that could not be decoded leaves its number out."""
     time: float
     """Seconds since the first frame."""
-    picture: np.ndarray
+    image: np.ndarray
     """uint8 [h, w, 3]: red, green, blue; upright."""
 
 
