@@ -109,6 +109,8 @@ def _nearest(
     plane, which = plane[inside], which[inside]
     x, y = x[inside], y[inside]
     depth = plane[:, 6] + plane[:, 7] * x + plane[:, 8] * y
+    if not len(depth):  # nothing is in the picture
+        return which, which
     least, most = depth.min(), depth.max()
     level = ((depth - least) / (most - least).clamp(min=1e-12) * (_DEPTH_STEPS - 1)).to(torch.int64)
     x, y = (x + low[chosen, 0][which]).to(torch.int64), (y + low[chosen, 1][which]).to(torch.int64)
