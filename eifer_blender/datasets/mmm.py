@@ -31,7 +31,9 @@ RATE = 30.0  # frames a second
 OWN = "eifer-head-1"
 
 _INDEX, _PARAMETER_INDEX = "MMM.csv", "MMM_3DMM.csv"
-_FACTS = "dataset.json"  # what a simulated data set says about itself; the published ones have none
+FACTS = "dataset.json"
+"""What a data set that was written here says about itself; the published ones have none."""
+
 _COLUMNS = tuple(
     "source index pid rec mode task type sync_grade use video video_no-cut emg video_noelec".split()
 )
@@ -124,19 +126,23 @@ def read_dataset(folder: Path | str, method: str | None = None) -> DataSet:
 
 def _indices(folder: Path) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """(rows about clips, rows about parameters); EiferError if no file at the top is an index."""
+    clips, faces = find_indices(folder)
+    return _rows(clips), _rows(faces)
+
+
+def _rows(tables: Sequence[Path]) -> list[dict[str, str]]:
+    return [row for path in tables for row in read_rows(path)]
+
+
+def find_indices(folder: Path) -> tuple[list[Path], list[Path]]:
+    """(tables about clips, tables about parameters); EiferError if no file at the top is an index."""
     if not folder.is_dir():
         raise EiferError(f"'{folder}' is no folder; give the one that holds MMM.csv.")
     methods = {name.casefold() for name in METHODS}
-    clips: list[dict[str, str]] = []
-    faces: list[dict[str, str]] = []
-    for path in sorted(p for p in folder.glob("*.csv") if p.is_file()):
-        header = set(read_header(path))
-        if "emg" not in header:
-            continue
-        if header & methods:
-            faces += read_rows(path)
-        if {"pid", "rec", "mode", "task"} <= header:
-            clips += read_rows(path)
+    headers = {path: set(read_header(path)) for path in sorted(folder.glob("*.csv")) if path.is_file()}
+    tables = {path: header for path, header in headers.items() if "emg" in header}
+    clips = [path for path, header in tables.items() if {"pid", "rec", "mode", "task"} <= header]
+    faces = [path for path, header in tables.items() if header & methods]
     if not clips and not faces:
         raise EiferError(f"'{folder.name}' has no index such as MMM.csv; give the folder that holds it.")
     return clips, faces
@@ -273,7 +279,7 @@ def _stem(path: str) -> str:
 def _simulation(folder: Path) -> dict[str, object] | None:
     """What a simulated data set says about itself; None for recordings."""
     try:
-        with (folder / _FACTS).open("rb") as file:
+        with (folder / FACTS).open("rb") as file:
             facts = json.loads(file.read(1 << 16)).get("simulation")
         window = float(facts["window_ms"])
         if not 1 <= window <= 10_000 or not math.isfinite(window):
@@ -341,7 +347,7 @@ def _check_free(folder: Path, replace: bool) -> None:
         return
     if not replace:
         raise EiferError(f"'{folder}' exists already; choose another name or add --replace.")
-    if not (folder / _FACTS).is_file():
+    if not (folder / FACTS).is_file():
         raise EiferError(f"'{folder}' was not written by this program; choose another name.")
 
 
@@ -393,8 +399,12 @@ def write_index(
     rows: Sequence[dict[str, object]],
     method: Method,
     simulation: Mapping[str, object] | None,
+    sessions: Sequence[Mapping[str, object]] = (),
 ) -> None:
-    """Write both indices and what the data set says about itself. EiferError if there is no clip."""
+    """Write both indices and what the data set says about itself, and how its sessions were made.
+
+    EiferError if there is no clip.
+    """
     if not rows:
         raise EiferError("A data set needs at least one clip.")
     source = {"source": "simulated"} if simulation else {}
@@ -403,13 +413,15 @@ def write_index(
     (folder / _INDEX).write_bytes(rows_bytes(_COLUMNS, index))
     (folder / _PARAMETER_INDEX).write_bytes(rows_bytes((method.name, "video_noelec", "emg"), faces))
     facts = {"layout": "MMM", "method": method.name, "simulation": simulation}
-    (folder / _FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    (folder / "README.txt").write_text(_read_me(len(rows), method, simulation), encoding="utf-8")
+    if sessions:
+        facts["sessions"] = list(sessions)
+    (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    (folder / "README.txt").write_text(_read_me(method, simulation), encoding="utf-8")
 
 
-def _read_me(count: int, method: Method, simulation: Mapping[str, object] | None) -> str:
+def _read_me(method: Method, simulation: Mapping[str, object] | None) -> str:
     text = (
-        f"{count} clips in the layout of the MMM data set, written by EIFER for Blender.\n"
+        "Clips in the layout of the MMM data set, written by EIFER for Blender.\n"
         "MMM.csv lists the clips. emg/ holds sEMG envelopes in microvolts, 30 frames a second;\n"
         f"video_noelec_params/{method.name}/ holds the face's parameters of the same frames.\n"
     )
