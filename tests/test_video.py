@@ -243,7 +243,7 @@ def test_a_single_photograph_is_one_frame_and_stands_upright(tmp_path):
 def test_a_truncated_video_gives_what_is_there_and_says_so(tmp_path):
     path = tmp_path / "clip.mp4"
     rng = np.random.default_rng(0)
-    noisy = [np.clip(p + rng.normal(0, 20, p.shape), 0, 255).astype(np.uint8) for p in pictures(50)]
+    noisy = [np.clip(p + rng.normal(0, 20, p.shape), 0, 255).astype(np.uint8) for p in pictures(46)]
     write_video(path, noisy, 25)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])
