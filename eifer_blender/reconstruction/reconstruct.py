@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import EiferError
 from ..heads.arkit import from_arkit
 from ..heads.default import load_default_head
+from ..heads.deform import rotation_matrix
 from ..heads.fitting import limited
-from ..spaces import ARKIT_NAMES, EXPRESSION, EYELIDS, JAW
-from ..tracking import Square, Track, crop, track
+from ..spaces import DEFAULT_SPACE, EXPRESSION, EYELIDS, JAW
+from ..tracking import Track, crop, track
+from ..tracking.pose import axis_angle
 from ..video import Video, read_frames
 from . import models
 from .smooth import smoothed
@@ -24,7 +28,8 @@ COVERED_AT = 0.5
 """Chance of electrodes, on average over the looked-at frames, from which a face counts as covered."""
 _LOOKED_AT = 12  # frames that decide whether the face is covered
 _BATCH = 8
-_TRUSTED = 0.25  # confidence from which a frame counts
+_USED = 0.25  # confidence from which a frame tells of the resting face
+_TRUSTED, _GUESSED = np.radians(35.0), np.radians(70.0)  # yaw up to which, and from which no more, it is sure
 _NEUTRAL_SHARE = 0.2  # of the frames, those in which a score is lowest, are taken for the resting face
 _LEAST_FOR_NEUTRAL_S = 3.0
 _LIDS_SHARE = 0.5  # of the smoothing: blinks are quick
@@ -62,6 +67,11 @@ class Reconstruction:
     def __len__(self) -> int:
         return len(self.times)
 
+    def turn_in_square(self, frame: int) -> np.ndarray:
+        """float64 [3] axis-angle of the head against its square, which may be turned against the picture."""
+        back = rotation_matrix(np.array([[0.0, 0.0, self.squares[frame, 3]]]))
+        return axis_angle(back @ rotation_matrix(self.rotation[frame : frame + 1]))[0]
+
 
 def reconstruct(
     video: Video,
@@ -79,26 +89,36 @@ def reconstruct(
     if settings.method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}")
     followed = track(
-        ((frame.time, frame.image) for frame in read_frames(video)),
+        read_frames(video),
+        video.times,
         which=settings.face,
-        progress=None if progress is None else lambda done: progress("following the face", done, video.count),
+        progress=None if progress is None else partial(progress, "following the face"),
         cancelled=cancelled,
     )
     _stop_if(cancelled)
-    covered = _covered(video, followed, settings)
+    if not followed.found.any():
+        raise EiferError("No face was found in the video; it must show one face, mostly from the front.")
+    chance = _covered(video, followed, settings)
     method = settings.method
     if method == AUTO:
-        method = PHASE1 if covered >= COVERED_AT else LANDMARKS
-    notes = [followed.note()] if followed.note() else []
+        method = PHASE1 if chance >= COVERED_AT else LANDMARKS
+    notes = [*video.notes, *followed.notes]
     if method == PHASE1:
-        codes = _encoded(video, followed, settings, progress, cancelled)
-        raw, turns, camera = codes.expression, codes.rotation, codes.camera
-        identity = _one_identity(codes.shape, followed.confidence)
+        read = _by_encoder(video, followed, settings, progress, cancelled)
     else:
-        raw, note = _by_landmarks(followed)
+        read, note = _by_landmarks(followed)
         notes += [note] if note else []
-        turns, camera, identity = followed.rotation, None, np.zeros(models.IDENTITIES, np.float32)
-    return _finished(followed, raw, turns, camera, identity, method, covered, settings, notes)
+    return _finished(followed, read, method, chance, settings, notes)
+
+
+class _Read(NamedTuple):
+    """What a method says of n frames, before it is bridged and smoothed; NaN where it says nothing."""
+
+    params: np.ndarray  # [n, 55]
+    rotation: np.ndarray  # [n, 3]
+    confidence: np.ndarray  # [n] 0..1
+    identity: np.ndarray  # [50]
+    camera: np.ndarray | None = None  # [n, 3]
 
 
 def _stop_if(cancelled: Callable[[], bool] | None) -> None:
@@ -112,52 +132,52 @@ def _covered(video: Video, followed: Track, settings: Settings) -> float:
     chosen = set(good[np.linspace(0, len(good) - 1, min(_LOOKED_AT, len(good))).astype(int)].tolist())
     size = models.load(models.DETECTOR, settings.models).size
     looks = []
-    for i, frame in enumerate(read_frames(video)):
-        if i in chosen:
-            looks.append(crop(frame.image, Square(*followed.squares[i].tolist()), size))
-        if i >= max(chosen):
+    for frame in read_frames(video):
+        if frame.index in chosen:
+            looks.append(crop(frame.image, followed.squares[frame.index], size))
+        if frame.index >= max(chosen):
             break
     chance, _ = models.electrodes(np.stack(looks), settings.models)
     return float(chance.mean())
 
 
-def _encoded(
+def _by_encoder(
     video: Video,
     followed: Track,
     settings: Settings,
     progress: Progress | None,
     cancelled: Callable[[], bool] | None,
-) -> models.Codes:
-    """The encoder's answer for every frame; NaN where no face was found."""
+) -> _Read:
+    """The encoder's answer for every frame in which the face was found."""
     size = models.load(models.ENCODER, settings.models).size
-    parts: list[list[np.ndarray]] = []
-    rows: list[int] = []
-    for some, looks in _looks(video, followed, size):
+    widths = {"expression": DEFAULT_SPACE.size, "shape": models.IDENTITIES, "rotation": 3, "camera": 3}
+    found = {name: np.full((followed.count, n), np.nan, np.float32) for name, n in widths.items()}
+    for rows, looks in looks_at(video, followed.squares, followed.found, size):
         _stop_if(cancelled)
         codes = models.encode(looks, settings.models)
-        parts.append([codes.expression, codes.shape, codes.rotation, codes.camera])
-        rows += some
+        for name, values in found.items():
+            values[rows] = getattr(codes, name)
         if progress:
-            progress("reading the face", rows[-1] + 1, len(followed))
-    whole = []
-    for values in zip(*parts, strict=True):
-        joined = np.concatenate(values)
-        filled = np.full((len(followed), joined.shape[1]), np.nan, np.float32)
-        filled[rows] = joined
-        whole.append(filled)
-    return models.Codes(whole)
+            progress("reading the face", rows[-1] + 1, followed.count)
+    # The square may be turned against the picture, and the head with it.
+    upright = rotation_matrix(followed.squares[:, 3:] * np.array([0.0, 0.0, -1.0]))
+    rotation = axis_angle(upright @ rotation_matrix(found["rotation"]))
+    aside = (_GUESSED - np.abs(np.nan_to_num(found["rotation"][:, 1]))) / (_GUESSED - _TRUSTED)
+    confidence = np.where(followed.found, np.clip(aside, 0.0, 1.0), 0.0)
+    identity = _one_identity(found["shape"], confidence)
+    return _Read(found["expression"], rotation, confidence, identity, found["camera"])
 
 
-def _looks(video: Video, followed: Track, size: int) -> Iterator[tuple[list[int], np.ndarray]]:
-    """(frames, pictures float32 [k, size, size, 3]) of the followed face, some at a time."""
+def looks_at(
+    video: Video, squares: np.ndarray, wanted: np.ndarray, size: int
+) -> Iterator[tuple[list[int], np.ndarray]]:
+    """(frames, pictures float32 [k, size, size, 3]) of squares [n, 4] in wanted frames, some at a time."""
     rows: list[int] = []
     looks: list[np.ndarray] = []
-    for i, frame in enumerate(read_frames(video)):
-        if i >= len(followed):
-            break
-        if followed.found[i]:
-            rows.append(i)
-            looks.append(crop(frame.image, Square(*followed.squares[i].tolist()), size))
+    for frame in read_frames(video):
+        if wanted[frame.index]:
+            rows.append(frame.index)
+            looks.append(crop(frame.image, squares[frame.index], size))
         if len(rows) == _BATCH:
             yield rows, np.stack(looks)
             rows, looks = [], []
@@ -172,76 +192,67 @@ def _one_identity(shapes: np.ndarray, confidence: np.ndarray) -> np.ndarray:
     return np.median(shapes[good], axis=0).astype(np.float32)
 
 
-def _by_landmarks(followed: Track) -> tuple[np.ndarray, str]:
-    """(parameters [n, 55], a note): from blendshape scores, less those of the person's resting face.
+def _by_landmarks(followed: Track) -> tuple[_Read, str]:
+    """What blendshape scores say, less those of the person's resting face; and a note.
 
     The scores of a resting face differ from person to person and are rarely 0. A score's lowest fifth over
     the clip is taken for rest, which holds for a clip in which every part of the face rests now and then.
     """
-    scores, note = followed.blendshapes, ""
-    good = followed.found & (followed.confidence >= _TRUSTED)
-    if not good.any():
-        good = followed.found
-    span = followed.times[good][-1] - followed.times[good][0]
-    weights = scores
-    if span >= _LEAST_FOR_NEUTRAL_S:
-        rest = np.quantile(scores[good], _NEUTRAL_SHARE, axis=0)
-        weights = np.clip((scores - rest) / np.maximum(1.0 - rest, 0.2), 0.0, 1.0)
+    note = ""
+    good = followed.found & (followed.confidence >= _USED)
+    good = good if good.any() else followed.found
+    weights = followed.blendshapes
+    if np.ptp(followed.times[good]) >= _LEAST_FOR_NEUTRAL_S:
+        rest = np.quantile(weights[good], _NEUTRAL_SHARE, axis=0)
+        weights = np.clip((weights - rest) / np.maximum(1.0 - rest, 0.2), 0.0, 1.0)
     else:
         note = f"Within {_LEAST_FOR_NEUTRAL_S:g} s no resting face can be told; none is subtracted."
-    weights = np.nan_to_num(weights).astype(np.float32)
-    gaze = [i for i, name in enumerate(ARKIT_NAMES) if name.startswith("eyeLook")]
-    weights[:, gaze] = 0.0
-    params = from_arkit(load_default_head(), weights).parameters
-    params[~followed.found] = np.nan
-    return params, note
+    known = followed.found & np.isfinite(weights[:, 0])
+    params = np.full((followed.count, DEFAULT_SPACE.size), np.nan, np.float32)
+    params[known] = from_arkit(load_default_head(), weights[known].astype(np.float32)).parameters
+    identity = np.zeros(models.IDENTITIES, np.float32)
+    return _Read(params, followed.rotation, followed.confidence, identity), note
 
 
 def _finished(
-    followed: Track,
-    raw: np.ndarray,
-    turns: np.ndarray,
-    camera: np.ndarray | None,
-    identity: np.ndarray,
-    method: str,
-    covered: float,
-    settings: Settings,
-    notes: list[str],
+    followed: Track, read: _Read, method: str, chance: float, settings: Settings, notes: list[str]
 ) -> Reconstruction:
     """Bridged, smoothed and limited."""
-    times, found = followed.times, followed.found & np.isfinite(raw[:, 0])
-    trust = np.where(found, np.maximum(followed.confidence, 0.02), 0.0)
+    times = followed.times
+    found = followed.found & np.isfinite(read.params[:, 0]) & np.isfinite(read.rotation[:, 0])
+    if not found.any():
+        raise EiferError("The face could not be read in any frame; it must be seen mostly from the front.")
+    trust = np.where(found, np.maximum(read.confidence, 0.02), 0.0)
     seconds = settings.smoothing_s
-    params = np.empty_like(raw)
-    filled = _held(raw, found)
+    params = np.empty_like(read.params)
+    filled = _held(read.params, found)
     for part, share in ((EXPRESSION, 1.0), (EYELIDS, _LIDS_SHARE), (JAW, 1.0)):
         params[:, part] = smoothed(filled[:, part], times, trust, share * seconds)
-    rotation = smoothed(_held(turns, found), times, trust, seconds)
-    squares = smoothed(_held(followed.squares, found), times, trust, seconds)
-    long = _long_gaps(times, found, settings.longest_gap_s)
-    if long.any():
-        notes.append(f"The face was lost for longer in {int(long.sum())} frames; nothing is known there.")
+    lost = _long_gaps(times, found, settings.longest_gap_s)
+    if lost.any():
+        notes.append(
+            f"The face was lost for longer in {int(lost.sum())} of {len(times)} frames; their values are "
+            "only carried over, and their confidence is 0."
+        )
     return Reconstruction(
         times=times,
         params=limited(params),
-        identity=identity,
-        rotation=rotation,
-        confidence=np.where(found, followed.confidence, 0.0).astype(np.float32),
+        identity=read.identity,
+        rotation=smoothed(_held(read.rotation, found), times, trust, seconds),
+        confidence=np.where(found, read.confidence, 0.0).astype(np.float32),
         found=found,
-        squares=squares,
-        camera=None if camera is None else _held(camera, found),
+        squares=_held(followed.squares, np.isfinite(followed.squares[:, 0])),
+        camera=None if read.camera is None else _held(read.camera, found),
         method=method,
-        electrodes=covered,
+        electrodes=chance,
         notes=tuple(notes),
     )
 
 
-def _held(values: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Values [n, k] with lost frames bridged in a straight line, held at the ends."""
-    known, every = np.flatnonzero(found), np.arange(len(values))
-    if not len(known):
-        raise EiferError("No face was found in the video; it must show one face, mostly from the front.")
-    columns = [np.interp(every, known, column[known]) for column in np.asarray(values, np.float64).T]
+def _held(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Values [n, k] with what is unknown bridged in a straight line, held at the ends."""
+    every = np.arange(len(values))
+    columns = [np.interp(every, every[known], column[known]) for column in np.asarray(values, np.float64).T]
     return np.stack(columns, 1).astype(np.float32)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..tracking import Square, crop, paste
 from . import face_view, models
 from .models import Codes
 
@@ -71,16 +70,3 @@ def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
     return gaussian_filter(values, (0, sigma, sigma, 0), mode="nearest")
-
-
-def cleaned_frame(frame: np.ndarray, square: Square, bare: np.ndarray, replaced: np.ndarray) -> np.ndarray:
-    """A frame uint8 [h, w, 3] with the face of its square replaced where electrodes were.
-
-    bare [s, s, 3] and replaced [s, s] are of the square. What was not replaced keeps the frame's own detail.
-    """
-    return paste(frame, bare, square, replaced)
-
-
-def look(frame: np.ndarray, square: Square, size: int) -> np.ndarray:
-    """float32 [s, s, 3]: a face as the networks see it."""
-    return crop(frame, square, size)
