@@ -89,7 +89,7 @@ def test_face_and_muscles_of_a_row_belong_to_one_instant(fps, clock):
         heard = clip.envelope[:, channel_index(name)]
         shifts = range(-3, 4)
         fit = [np.corrcoef(heard[5:-5], course(at + k + s / 30)[5:-5])[0, 1] for s in shifts]
-        assert shifts[int(np.argmax(fit))] in (-1, 0, 1) and max(fit) > 0.95
+        assert shifts[int(np.argmax(fit))] == 0 and max(fit) > 0.95
     assert np.isnan(clip.envelope[:, channel_index("masseter_l")]).all()
     assert (clip.pid, clip.rec, clip.index, clip.sync_grade) == ("07", "2S", 1, "A")
 
