@@ -120,6 +120,29 @@ def _estimate(args: argparse.Namespace) -> int:
     return estimate.run(args)
 
 
+def _align_arguments(parser: argparse.ArgumentParser) -> None:
+    from . import align
+
+    align.add_arguments(parser)
+
+
+def _align(args: argparse.Namespace) -> int:
+    from . import align
+
+    return align.run(args)
+
+
+def _align_table_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--people", type=int, default=40, metavar="N", help="how many held-out people (40)")
+    parser.add_argument("--long", type=int, default=10, metavar="N", help="how many for the drift (10)")
+
+
+def _align_table(args: argparse.Namespace) -> int:
+    from . import align_table
+
+    return align_table.run(args)
+
+
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
     from . import report
 
@@ -291,6 +314,10 @@ COMMANDS = (
             _batch_arguments, _batch),
     Command("estimate", "Estimate muscle activity from expressions: a table, or the animation of a .blend.",
             _estimate_arguments, _estimate),
+    Command("align", "Find the offset between a video's expressions and a recording, without a trigger.",
+            _align_arguments, _align),
+    Command("align-table", "Measure on simulated people how well offsets are found, and print the table.",
+            _align_table_arguments, _align_table),
     Command("report", "Write a page about a take: faces, maps, strips, agreement, left and right.",
             _report_arguments, _report),
     Command("test", "Run the linter and the tests; see --blender for more than one Blender version.",

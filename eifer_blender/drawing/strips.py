@@ -138,9 +138,11 @@ def _head(data: StripData, frame: _Frame, theme: Theme, scale: float) -> list:
         x += 88 * scale
     if data.estimated is not None:
         middle = y - 3.5 * scale
-        items.append(Box(x, y - 8 * scale, 14 * scale, 9 * scale, theme.band))
+        if data.sd is not None:
+            items.append(Box(x, y - 8 * scale, 14 * scale, 9 * scale, theme.band))
         items.append(Line(np.array([[x, middle], [x + 14 * scale, middle]]), theme.estimated, 1.6 * scale))
-        items.append(Text(x + 19 * scale, y, "Estimated, 80 % band", _TEXT * scale, theme.text))
+        told = "Estimated" if data.sd is None else "Estimated, 80 % band"
+        items.append(Text(x + 19 * scale, y, told, _TEXT * scale, theme.text))
     items.append(Text(frame.right, y, "up: left, down: right", _SMALL * scale, theme.dim, "right"))
     return items
 
