@@ -66,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"Note: {note}")
     seen = int(found.found.sum())
     print(
-        f"{', '.join(map(str, args.output))}: {len(found)} frames, {float(video.rate):.5g} a second, face found "
-        f"in {seen}; read by {found.method}, electrodes {found.electrodes:.0%}"
+        f"{', '.join(map(str, args.output))}: {len(found)} frames, {float(video.rate):.5g} a second, "
+        f"face found in {seen}; read by {found.method}, electrodes {found.electrodes:.0%}"
     )
     return 0
 

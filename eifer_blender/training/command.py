@@ -10,14 +10,21 @@ from pathlib import Path
 from ..errors import EiferError
 
 KINDS = ("emg2exp", "exp2emg")
+PHASE1 = "phase1"
 STEPS = {"emg2exp": 30_000, "exp2emg": 8_000}
 """Training steps of the bundled models."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Options of `train`."""
-    parser.add_argument("kind", choices=KINDS, help="muscle activity to expression, or the way back")
-    parser.add_argument("output", nargs="?", type=Path, help="the .onnx file to write (out/KIND.onnx)")
+    parser.add_argument(
+        "kind",
+        choices=(*KINDS, PHASE1),
+        help="muscle activity to expression, the way back, or faces under electrodes (phase1)",
+    )
+    parser.add_argument(
+        "output", nargs="?", type=Path, help="the .onnx file to write (out/KIND.onnx); of phase1 a folder"
+    )
     parser.add_argument(
         "--data",
         type=Path,
@@ -36,6 +43,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--causal", action="store_true", help="see no later frames, for live use")
     parser.add_argument("--seed", type=int, default=1, help="another seed gives other weights")
     parser.add_argument("--steps", type=int, help="training steps (30000 and 8000)")
+    parser.add_argument(
+        "--size", type=int, choices=(64, 128), default=128, help="pixels a side of phase1's pictures (128)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted training stopped")
     parser.add_argument("--replace", action="store_true", help="overwrite existing files")
 
@@ -45,6 +55,8 @@ def run(args: Namespace) -> int:
 
     Raises EiferError if a file is in the way, a package is missing or the data cannot be used.
     """
+    if args.kind == PHASE1:
+        return _run_phase1(args)
     output = args.output or Path(f"out/{args.kind}.onnx")
     if output.suffix != ".onnx":
         raise EiferError(f"The model is an ONNX file; call it '{output.with_suffix('.onnx').name}'.")
@@ -68,6 +80,25 @@ def run(args: Namespace) -> int:
             steps=args.steps or STEPS[args.kind],
             resume=args.resume,
         )
+    return 0
+
+
+def _run_phase1(args: Namespace) -> int:
+    """Train the networks of Phase 1 into a folder."""
+    folder = args.output or Path("out/phase1")
+    if folder.exists() and not folder.is_dir():
+        raise EiferError(f"'{folder}' is a file; phase1 needs a folder.")
+    if folder.is_dir() and any(folder.iterdir()) and not args.resume:
+        raise EiferError(
+            f"'{folder}' is not empty; choose another folder or, to go on with its training, add --resume."
+        )
+    with _packages():
+        from ..cli.environments import cache_folder
+        from .phase1 import job
+
+        plan = job.plan_for(args.size, args.seed, args.steps)
+        command = f"python3 -m eifer_blender train phase1 {folder.name} --size {args.size} --seed {args.seed}"
+        job.train(folder, cache_folder() / "faces", plan, command)
     return 0
 
 

@@ -52,6 +52,17 @@ SHIPPED = Plan()
 ABLATION = replace(SHIPPED, size=64, small_steps=0, steps=2500, cycle_steps=700, detector_steps=100)
 
 
+def plan_for(size: int, seed: int, steps: int | None = None) -> Plan:
+    """The plan of a training at a size; steps: of the cycle, the others in proportion."""
+    plan = replace(SHIPPED if size == SHIPPED.size else ABLATION, seed=seed)
+    if steps is None:
+        return plan
+    share = steps / plan.cycle_steps
+    names = ("small_steps", "steps", "cycle_steps", "detector_steps")
+    scaled = {name: round(getattr(plan, name) * share) for name in names}
+    return replace(plan, **{name: max(n, min(getattr(plan, name), 1)) for name, n in scaled.items()})
+
+
 def sets(plan: Plan) -> dict[str, SetSettings]:
     """Pictures to learn from, and to watch the training with."""
     half = 5000  # people of S are not those of N
