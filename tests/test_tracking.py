@@ -159,8 +159,14 @@ def test_the_main_face_is_kept_to_and_another_can_be_chosen():
     faces = find_faces(scenes[0])
     assert [one.square[0] < 320 for one in faces] == [True, False]
     # The main face goes: the other is not taken for it.
-    alone = follow([*scenes, *[placed(head_picture(size=180), 390, 150)] * 4])
+    frames = clip([*scenes, *[placed(head_picture(size=180), 390, 150)] * 4])
+    times = np.arange(10) / 30
+    alone = track(frames, times)
     assert not alone.found[6:].any()
+    begun = track(frames, times, cancelled=iter([False] * 7 + [True]).__next__)
+    again = track(frames[6:], times, resume=begun)
+    assert begun.done == 7 and np.array_equal(again.found, alone.found)
+    assert np.array_equal(again.faces, alone.faces)
 
 
 def test_a_face_that_is_small_in_the_picture_is_found():
@@ -199,6 +205,7 @@ def test_a_covered_face_is_found_but_not_trusted():
     assert found.found.all() and found.covered.sum() >= 2
     assert found.confidence[found.covered].max() < 0.5
     assert np.isfinite(found.landmarks).all() and "covered" in found.notes[0]
+    assert np.abs(found.squares[:, 3]).max() < 0.15
     uncovered = follow([placed(head_picture(size=260), 150 + 3 * k, 90) for k in range(6)])
     assert np.abs(found.squares[:, :3] - uncovered.squares[:, :3]).max() < 0.2 * uncovered.squares[0, 2]
 

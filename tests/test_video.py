@@ -87,6 +87,20 @@ def test_colours_survive_at_high_definition(tmp_path):
     assert close(picture[360, 480], (20, 20, 20))
 
 
+def test_colours_of_high_definition_are_those_of_its_custom_if_none_are_named(tmp_path):
+    path = tmp_path / "camera.mp4"
+    green = np.zeros((720, 960, 3), np.uint8)
+    green[..., 1] = 200
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", 25)
+        stream.width, stream.height, stream.pix_fmt = 960, 720, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(green, "rgb24").reformat(format="yuv420p", dst_colorspace="ITU709")
+        frame.colorspace = 2  # unspecified
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert close(next(read_frames(open_video(path))).image[360, 480], (0, 200, 0))
+
+
 def test_an_odd_size_grows_by_a_line(tmp_path):
     path = tmp_path / "clip.mp4"
     write_video(path, pictures(2, 47, 63), 25)
@@ -153,6 +167,25 @@ def test_every_frame_has_its_number_from_any_start(tmp_path, name, codec, option
         assert len(list(read_frames(video, start))) == 40 - start
     assert np.array_equal(next(read_frames(video, 17)).image, whole[17])
     assert float(video.rate) == pytest.approx(25, rel=0.01)
+
+
+def test_frames_that_are_only_referred_to_are_not_counted(tmp_path):
+    source = encode(tmp_path / "source.webm", "libvpx", **{"auto-alt-ref": "0"})
+    path = tmp_path / "hidden.webm"
+    with av.open(str(source)) as old, av.open(str(path), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for number, packet in enumerate(p for p in old.demux(video=0) if p.size):
+            data = bytearray(bytes(packet))
+            if number in (7, 20):
+                data[0] &= ~0x10  # "show frame"
+            hidden = av.Packet(bytes(data))
+            hidden.pts, hidden.dts, hidden.time_base = packet.pts, packet.dts, packet.time_base
+            hidden.is_keyframe, hidden.stream = packet.is_keyframe, stream
+            new.mux(hidden)
+    video = open_video(path)
+    assert video.count == 38
+    assert [frame.index for frame in read_frames(video)] == list(range(38))
+    assert numbers(video, 30) == list(range(32, 40))
 
 
 # Where red and blue are once a picture is shown: the corner's row and column, 0 or -1.
