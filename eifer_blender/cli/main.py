@@ -120,6 +120,18 @@ def _estimate(args: argparse.Namespace) -> int:
     return estimate.run(args)
 
 
+def _reconstruct_arguments(parser: argparse.ArgumentParser) -> None:
+    from . import reconstruct
+
+    reconstruct.add_arguments(parser)
+
+
+def _reconstruct(args: argparse.Namespace) -> int:
+    from . import reconstruct
+
+    return reconstruct.run(args)
+
+
 def _align_arguments(parser: argparse.ArgumentParser) -> None:
     from . import align
 
@@ -133,14 +145,26 @@ def _align(args: argparse.Namespace) -> int:
 
 
 def _align_table_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--people", type=int, default=40, metavar="N", help="how many held-out people (40)")
-    parser.add_argument("--long", type=int, default=10, metavar="N", help="how many for the drift (10)")
+    parser.add_argument("--people", type=int, default=12, metavar="N", help="how many held-out people (12)")
+    parser.add_argument("--long", type=int, default=3, metavar="N", help="how many for the drift (3)")
 
 
 def _align_table(args: argparse.Namespace) -> int:
     from . import align_table
 
     return align_table.run(args)
+
+
+def _clips_arguments(parser: argparse.ArgumentParser) -> None:
+    from . import clips
+
+    clips.add_arguments(parser)
+
+
+def _clips(args: argparse.Namespace) -> int:
+    from . import clips
+
+    return clips.run(args)
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -314,10 +338,14 @@ COMMANDS = (
             _batch_arguments, _batch),
     Command("estimate", "Estimate muscle activity from expressions: a table, or the animation of a .blend.",
             _estimate_arguments, _estimate),
+    Command("reconstruct", "Read a face's expressions from a video, under electrodes too; and remove these.",
+            _reconstruct_arguments, _reconstruct),
     Command("align", "Find the offset between a video's expressions and a recording, without a trigger.",
             _align_arguments, _align),
     Command("align-table", "Measure on simulated people how well offsets are found, and print the table.",
             _align_table_arguments, _align_table),
+    Command("clips", "Cut an aligned video and recording into clips to train on, in the layout of MMM.",
+            _clips_arguments, _clips),
     Command("report", "Write a page about a take: faces, maps, strips, agreement, left and right.",
             _report_arguments, _report),
     Command("test", "Run the linter and the tests; see --blender for more than one Blender version.",
