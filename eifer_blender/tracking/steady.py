@@ -25,8 +25,8 @@ def steady_squares(track: Track, pose: Pose) -> np.ndarray:
 
     Middle and size follow the skull, so that neither mouth nor brows move the square; the roll is the head's.
     Gaps are bridged by straight lines, and all is averaged with a window that is as long before as after.
-    Where the face is covered, the detector's eyes are too uncertain for a roll in every frame, so that medians
-    are taken.
+    Where the face is covered, the detector's eyes are too uncertain for a roll in every frame;
+    medians are taken.
     """
     raw = np.where(track.covered[:, None], _from_boxes(track.boxes), _from_poses(pose))
     steady = np.full(raw.shape, np.nan, np.float32)
