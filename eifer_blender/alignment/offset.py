@@ -42,7 +42,8 @@ _DEMANDS = (
 )
 
 _FAR_S = 1.0  # a peak farther away than this is another one
-_NEAR_S = 0.1  # channels and parts that are closer than this to the offset agree with it
+_NEAR_S = 0.1  # channels that are closer than this to the offset agree with it
+_STEADY_S = 0.06  # and parts of the clip; those of another take to the same beat are twice as far off
 _CHANNEL_S = 0.4  # how far from the offset a channel's own peak is looked for
 _AGREEING = (0.3, 3.0)  # r and z that a channel needs to agree
 _WINDOW_S, _STEP_S = 10.0, 5.0  # parts of a clip that are aligned by themselves
@@ -331,7 +332,7 @@ def _judged(match: _Match) -> Alignment:
     score = float(stack.score[best])
     far = np.abs(np.arange(len(stack.score)) - best) > _FAR_S * RATE
     rest = match.parts.offsets - (clock.to_video(match.parts.seconds) - match.parts.seconds)
-    near = np.abs(rest) <= _NEAR_S
+    near = np.abs(rest) <= _STEADY_S
     found = Alignment(
         clock=clock,
         uncertainty_s=_uncertainty(rest[near], agreeing),

@@ -88,6 +88,7 @@ def print_alignment(found: Alignment) -> None:
             f"Drift: {found.clock.drift_ppm:+.0f} ± {found.drift_sd_ppm:.0f} ppm; the offset is that at "
             f"{found.clock.at_s:.1f} s of the recording"
         )
+        print(f"(for clips: --offset {found.clock.to_video(0.0):.4f} --drift {found.clock.drift_ppm:.1f})")
     elif found.drift_sd_ppm == found.drift_sd_ppm:
         print(f"Drift: none beyond ± {4 * found.drift_sd_ppm:.0f} ppm")
     print(found.note)

@@ -77,9 +77,9 @@ def run(args: argparse.Namespace) -> int:
     rows = {c: _measure(c, people, model) for c in _told(_CONDITIONS, "Aligning")}
     print("\n".join(_table(rows)))
     print()
-    print("\n".join(_sides_table(people, model)))
+    print(_sides_sentence(rows))
     print()
-    print("\n".join(_ways_table(people, model)))
+    print("\n".join(_ways_table(rows, people)))
     if args.long:
         print()
         print("\n".join(_drift_table(HELD_OUT[args.people : args.people + args.long], model)))
@@ -223,15 +223,17 @@ def _swapped(traces: ActivityTraces, _start: float, _rng: np.random.Generator) -
     )
 
 
+_WHOLE, _SHORT = _Condition("60 s", clips=8), _Condition("20 s", 20.0)
+_SWAPPED = _Condition("60 s, sides swapped", change=_swapped)
 _CONDITIONS = (
-    _Condition("60 s"),
+    _WHOLE,
     _Condition("30 s", 30.0),
-    _Condition("20 s", 20.0),
+    _SHORT,
     _Condition("12 s", 12.0),
     _Condition("60 s, the first 40 not recorded", change=_late),
     _Condition("60 s, half of the channels spoilt", change=_spoilt),
     _Condition("60 s, three channels recorded", change=_few),
-    _Condition("60 s, sides swapped", change=_swapped),
+    _SWAPPED,
     _Condition("60 s, face lost in a third of the frames", lost=0.33),
     _Condition("60 s, three times the noise on the face", noise=3.0),
     _Condition("60 s, envelopes of 500 ms", of="slow"),
@@ -240,7 +242,6 @@ _CONDITIONS = (
     _Condition("12 s, **another person's recording**", 12.0, of="stranger"),
     _Condition("60 s, **another take to the same beat**", of="again"),
 )
-_SWAPPED = _CONDITIONS[7]
 
 
 # --- measuring --------------------------------------------------------------------------------------
@@ -305,36 +306,35 @@ def _table(rows: dict[_Condition, list[_Result]]) -> list[str]:
     return lines
 
 
-def _sides_table(people: Sequence[_Person], model: MappingModel) -> list[str]:
+def _sides_sentence(rows: dict[_Condition, list[_Result]]) -> str:
     """How often the sentence about swapped sides is said."""
-    said = []
-    for condition in (_CONDITIONS[0], _SWAPPED):
-        results = _measure(condition, people, model)
-        share = np.mean([any("swapped" in note for note in r.found.notes) for r in results])
-        said.append(f"{100 * share:.0f} % of the clips {'' if condition is _SWAPPED else 'not '}swapped")
-    return [f"Sides are said to look swapped in {said[1]}, and in {said[0]}."]
+    right, wrong = (
+        100 * np.mean([any("swapped" in note for note in r.found.notes) for r in rows[c]])
+        for c in (_WHOLE, _SWAPPED)
+    )
+    return f"Sides look swapped in {wrong:.0f} % of the clips that are, and in {right:.0f} % of the others."
 
 
 # --- the face's side: muscles, or parameters themselves ---------------------------------------------
 
 
-def _ways_table(people: Sequence[_Person], model: MappingModel) -> list[str]:
-    """Estimated muscle activity against the parameters themselves, 60 s and 20 s."""
+def _ways_table(rows: dict[_Condition, list[_Result]], people: Sequence[_Person]) -> list[str]:
+    """Estimated muscle activity against the parameters themselves."""
     lines = [
         f"| face as | clip | within {1000 * _RIGHT_S:.0f} ms | error, median | mean of the errors |",
         "|---|---|---:|---:|---:|",
     ]
-    for condition in (_CONDITIONS[0], _CONDITIONS[2]):
+    for condition in (_WHOLE, _SHORT):
         ways = {
-            "muscle activity (Exp2EMG)": [r.error for r in _measure(condition, people, model)],
+            "muscle activity (Exp2EMG)": [r.error for r in rows[condition]],
             "parameters": _direct(condition, people),
         }
         for name, errors in ways.items():
             error = np.array(errors)
-            right = np.abs(error - np.median(error)) <= _RIGHT_S
+            near = np.abs(error - np.median(error)) <= _RIGHT_S
             lines.append(
                 f"| {name} | {condition.name} | {100 * np.mean(np.abs(error) <= _RIGHT_S):.1f} % "
-                f"| {1000 * np.median(np.abs(error)):.0f} ms | {1000 * error[right].mean():+.0f} ms |"
+                f"| {1000 * np.median(np.abs(error)):.0f} ms | {1000 * error[near].mean():+.0f} ms |"
             )
     return lines
 
