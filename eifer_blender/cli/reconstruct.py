@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     seen = int(found.found.sum())
     print(
         f"{', '.join(map(str, args.output))}: {len(found)} frames, {float(video.rate):.5g} a second, "
-        f"face found in {seen}; read by {found.method}, electrodes {found.electrodes:.0%}"
+        f"face found in {seen}; read by {found.method}{_electrodes(found.electrodes)}"
     )
     return 0
 
@@ -109,6 +109,10 @@ def write_table(path: Path, video: Video, found: Reconstruction, *, replace: boo
         )
     else:
         write.write_parameters(path, DEFAULT_SPACE, found.params, replace=replace)
+
+
+def _electrodes(chance: float) -> str:
+    return "" if chance != chance else f", electrodes {chance:.0%}"
 
 
 class _Progress:

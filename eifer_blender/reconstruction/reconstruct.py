@@ -61,7 +61,7 @@ class Reconstruction:
     squares: np.ndarray  # float32 [n, 4] of the face in the picture, see `tracking.Square`
     camera: np.ndarray | None  # float32 [n, 3] within the square; only by phase1
     method: str  # PHASE1 or LANDMARKS
-    electrodes: float  # chance 0..1 that the face wears electrodes
+    electrodes: float  # chance 0..1 that the face wears electrodes; NaN if nobody looked
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -98,8 +98,8 @@ def reconstruct(
     _stop_if(cancelled)
     if not followed.found.any():
         raise EiferError("No face was found in the video; it must show one face, mostly from the front.")
-    chance = _covered(video, followed, settings)
     method = settings.method
+    chance = np.nan if method == LANDMARKS else _covered(video, followed, settings)
     if method == AUTO:
         method = PHASE1 if chance >= COVERED_AT else LANDMARKS
     notes = [*video.notes, *followed.notes]
