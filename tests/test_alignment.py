@@ -320,6 +320,15 @@ def test_the_command_prints_the_offset_and_draws_it(files, tmp_path, capsys):
     assert [p.name for p in picture.parent.iterdir()] == ["a.svg"]
 
 
+def test_the_command_says_when_not_to_trust_it(files, other, tmp_path, capsys):
+    strange = tmp_path / "strange.csv"
+    strange.write_bytes(table_bytes(EMG_COLUMNS, np.asarray(other[1].streams[0].samples), index=True))
+    assert run(files[0], strange, "--plot", tmp_path / "a.svg") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"Offset: [+-][0-9.]+ s, grade (C \(doubtful|D \(do not trust it)\)", said)
+    assert "(do" in (tmp_path / "a.svg").read_text()
+
+
 def test_wrong_input_ends_in_one_line_and_no_file(files, one, tmp_path, capsys):
     parameters, recording = files
     still = write_parameter_arrays(tmp_path / "still.npz", DEFAULT_SPACE, np.zeros((900, 55)), 30.0)

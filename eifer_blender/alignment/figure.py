@@ -79,8 +79,7 @@ def _at(traces: ActivityTraces, seconds: np.ndarray, usable: np.ndarray) -> np.n
 
 def _headline(found: Alignment) -> str:
     drift = f", drift {found.clock.drift_ppm:+.0f} ppm" if found.clock.drift_ppm else ""
-    text = f"Offset {found.offset_s:+.3f} s ± {found.uncertainty_s:.3f} s{drift}, grade {found.grade}"
-    return text.replace("-", "−")
+    return f"Offset {found.offset_text}{drift}, {found.grade_text}".replace("-", "−")
 
 
 def _curve(

@@ -129,6 +129,17 @@ class Alignment:
         return self.grade in GRADES[:2]
 
     @property
+    def offset_text(self) -> str:
+        """The offset for people, with its uncertainty where it may be trusted."""
+        return f"{self.offset_s:+.3f} s" + (f" ± {self.uncertainty_s:.3f} s" if self.trusted else "")
+
+    @property
+    def grade_text(self) -> str:
+        """The grade for people."""
+        warning = {"C": " (doubtful)", "D": " (do not trust it)"}.get(self.grade, "")
+        return f"grade {self.grade}{warning}"
+
+    @property
     def agreeing(self) -> int:
         """How many channels agree."""
         return sum(match.agrees for match in self.channels)

@@ -81,7 +81,7 @@ def print_alignment(found: Alignment) -> None:
     """The offset, how far to trust it, and every channel."""
     from ..muscles import channel_label
 
-    print(f"Offset: {found.offset_s:+.3f} s ± {found.uncertainty_s:.3f} s, grade {found.grade}")
+    print(f"Offset: {found.offset_text}, {found.grade_text}")
     print("(seconds to add to the recording's time to get the video's)")
     if found.clock.drift_ppm:
         print(
