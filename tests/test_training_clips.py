@@ -186,6 +186,32 @@ def test_lost_faces_are_empty_cells_or_part_clips(tmp_path):
     )
 
 
+def test_a_row_is_lost_if_any_frame_is_that_it_is_made_from():
+    clock = ClockMap(-7.3)
+    whole = made(clock, face=video(clock, fps=25.0)).clips[0].parameters
+    clip = made(clock, face=video(clock, fps=25.0, lost=[(6.0, 6.04)])).clips[0]  # one frame, row 180
+    gone = np.isnan(clip.parameters).any(1)
+    assert list(np.flatnonzero(gone)) == [179, 180, 181]
+    np.testing.assert_allclose(clip.parameters[~gone], whole[~gone], atol=0.01)
+
+
+@pytest.mark.parametrize(("seconds", "clips"), [(0.15, 1), (0.3, 2)])
+def test_short_gaps_are_left_to_the_reader_and_long_ones_part(seconds, clips):
+    clock = ClockMap(-7.3)
+    found = made(clock, face=video(clock, fps=30.0, lost=[(6.0, 6.0 + seconds)]))
+    assert len(found.clips) == clips
+
+
+def test_clocks_that_drift_apart_stay_together_to_the_end():
+    clock = ClockMap(-7.3, 4000.0, 20.0)
+    clip = made(clock, face=video(clock, fps=30.0)).clips[0]
+    for part in (slice(5, 200), slice(-200, -5)):
+        heard = clip.envelope[part, channel_index("zygomaticus_l")]
+        at = clock.to_recording(np.arange(len(clip.envelope)) / 30)[part]
+        fit = [np.corrcoef(heard, course(at + shift / 30))[0, 1] for shift in range(-3, 4)]
+        assert int(np.argmax(fit)) == 3
+
+
 def test_a_face_that_was_hardly_found_gives_no_clip():
     clock = ClockMap(-7.3)
     flicker = [(k / 2, k / 2 + 0.15) for k in range(80)]
@@ -286,6 +312,22 @@ def test_a_published_data_set_keeps_its_own_columns(tmp_path):
     assert after["MaM.csv"].startswith(before["MaM.csv"] + b"\r\n,recorded,1,07,3S,")
     assert "dataset.json" not in after
     assert len(read_dataset(folder).clips) == 2
+
+
+def test_two_that_add_at_once_do_not_lose_rows(tmp_path, monkeypatch):
+    folder = written(tmp_path / "d", made().clips)
+    clips, others = made(block=3).clips, made(block=4).clips
+
+    def meanwhile(*arguments):
+        monkeypatch.undo()
+        written(folder, others, append=True)
+        return mmm.write_clip(*arguments)
+
+    monkeypatch.setattr(append, "write_clip", meanwhile)
+    with pytest.raises(EiferError, match="changed meanwhile"):
+        written(folder, clips, append=True)
+    assert sorted(c.rec for c in read_dataset(folder).clips) == ["2S", "4S"]
+    assert not list(folder.glob("**/*3S*")) and not list(folder.glob(".*"))
 
 
 def test_data_sets_of_another_kind_are_not_added_to(tmp_path):

@@ -18,7 +18,7 @@ from pathlib import Path
 from ..errors import EiferError
 from .methods import Method, find_method
 from .mmm import FACTS, ClipData, find_indices, new_folder, write_clip, write_index
-from .tables import read_bytes, read_rows
+from .tables import read_bytes, read_header, read_rows
 
 _MOST_FACTS = 1 << 22
 
@@ -137,7 +137,7 @@ def _index_of(folder: Path, method: Method) -> tuple[Path, Path]:
             f"'{folder.name}' needs one table of clips and one of parameters to be added to, as MMM.csv and "
             "MMM_3DMM.csv."
         )
-    if method.name not in _header(read_bytes(faces[0])):
+    if method.name.casefold() not in read_header(faces[0]):
         raise EiferError(
             f"'{faces[0].name}' has no column '{method.name}': the data set holds parameters of another "
             "method; choose another folder."
