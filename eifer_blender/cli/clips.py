@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import EiferError
+from .align import add_inputs, open_input
 
 if TYPE_CHECKING:
     from ..alignment import ClockMap
@@ -20,10 +21,7 @@ _FEW_CLIPS = 3  # that a data set needs at least to be split for training
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument(
-        "parameters", type=Path, help="expressions of the video: CSV or NPZ, as `reconstruct` writes them"
-    )
-    parser.add_argument("recording", type=Path, help="recording of the same session")
+    add_inputs(parser)
     parser.add_argument("folder", type=Path, help="data set to make, or with --append to add to")
     parser.add_argument(
         "--person", required=True, metavar="CODE", help="pseudonym: letters and digits, no real name"
@@ -60,15 +58,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method", help="that made the parameters, where their file does not tell (SMIRK, ...)"
     )
-    parser.add_argument(
-        "--fps", type=float, help="frames per second of the video, if the file does not say it"
-    )
-    parser.add_argument("--model", type=Path, help="Exp2EMG model to align with (the bundled one)")
-    parser.add_argument("--rate", type=float, help="samples per second, if the recording does not say it")
-    parser.add_argument("--names", help="names of the recording's columns, separated by commas, likewise")
-    parser.add_argument(
-        "--stream", action="append", metavar="NAME", help="stream of the recording to read; may be repeated"
-    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,13 +65,11 @@ def run(args: argparse.Namespace) -> int:
     from ..alignment import CONFIDENT
     from ..datasets.append import write_session
     from ..interchange import read_expressions
-    from ..recordings import open_recording
     from ..training_clips import make_clips
 
     _check(args)
     face = read_expressions(args.parameters, fps=args.fps)
-    names = [name.strip() for name in args.names.split(",")] if args.names else None
-    recording = open_recording(args.recording, rate=args.rate, names=names, streams=args.stream)
+    recording = open_input(args)
     clock, grade, facts = _clock(args, face, recording)
     made = make_clips(
         face,
@@ -140,9 +127,9 @@ def _clock(
     if not found.trusted:
         raise EiferError(
             f"{found.note} Nothing was written; if the offset is right all the same, look at it with `align "
-            f"--plot` and repeat this with --offset {found.offset_s:.3f}."
+            f"--plot` and repeat this with --offset {found.clock.to_video(0.0):.3f}."
         )
-    print(f"Offset {found.offset_s:+.3f} s, grade {found.grade}. {found.note}")
+    print(f"Offset: {found.offset_text}, {found.grade_text}. {found.note}")
     facts = {"sync_grade": found.grade, **_told(found.clock), "uncertainty_s": round(found.uncertainty_s, 4)}
     return found.clock, found.grade, facts
 
