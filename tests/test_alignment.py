@@ -231,6 +231,25 @@ def test_one_burst_beside_one_burst_is_no_match(model):
     assert found.carried_s < 3 and not found.trusted
 
 
+def test_movements_in_a_steady_beat_fit_at_every_beat(model):
+    values = np.zeros((3600, 22), np.float32)
+    for k in range(14):
+        at = 100 + 240 * k
+        values[at : at + 60, k % 3 :: 3] = 0.8
+    known = np.ones(values.shape, bool)
+    found = find_offset(*(ActivityTraces(values, known, 0.0, ("",) * 22) for _ in range(2)))
+    assert found.agreeing == 22 and found.carried_s > 8 and found.second > 0.65
+    assert not found.trusted
+
+
+def test_a_recording_with_a_piece_cut_out_is_not_trusted(model, one, heard):
+    rows = np.r_[: round(60 * RATE), round(60.6 * RATE) : len(heard.values)]
+    broken = replace(heard, values=heard.values[rows], known=heard.known[rows])
+    found = find_offset(face_of(model, one[0], start=5.0, seconds=110.0), broken)
+    assert found.agreeing >= 5 and found.carried_s > 8 and found.second < 0.5
+    assert not found.trusted
+
+
 # --- what cannot be aligned -------------------------------------------------------------------------
 
 

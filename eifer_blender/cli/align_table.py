@@ -404,7 +404,7 @@ def _drift_table(numbers: Sequence[int], model: MappingModel) -> list[str]:
             found[ppm].append((find_offset(face, recorded), true))
     lines = [
         "| drift | clips | told | found, mean ± sd | its standard error | worst error in the clip, median "
-        "| same without drift |",
+        "| the drift alone, ignored |",
         "|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for ppm, results in found.items():
