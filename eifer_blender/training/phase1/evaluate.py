@@ -164,7 +164,7 @@ def _appearance(networks: Networks, pictures: PictureSet, codes: Code, judge: De
     return make_table(
         "phase1_appearance",
         "Appearance where electrodes were",
-        f"{float((replaced > 0.5).mean()):.0%} of the pixels are replaced, {float((hidden > 0.5).mean()):.0%} "
+        f"{(replaced > 0.5).mean():.0%} of the pixels are replaced, {(hidden > 0.5).mean():.0%} "
         "are hidden. The judge was trained on other people than the shipped detector.",
         columns,
         rows,
