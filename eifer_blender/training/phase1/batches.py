@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -16,10 +17,18 @@ class Sampler:
     """Batches of a set; a step always gives the same batch, so a resumed training is the same training."""
 
     def __init__(
-        self, pictures: PictureSet, batch: int, size: int, seed: int, device: torch.device, vary: bool = True
+        self,
+        pictures: PictureSet,
+        batch: int,
+        size: int,
+        seed: int,
+        device: torch.device,
+        vary: bool = True,
+        change: Callable[[Tensor, int], Tensor] | None = None,
     ) -> None:
         self.pictures, self.batch, self.size, self.seed = pictures, batch, size, seed
         self.device, self.vary = device, vary
+        self.change = change  # of the pictures as they lie in the set, before all else
 
     def rows(self, step: int) -> np.ndarray:
         """int64 [batch] pictures of a step: every picture once before any comes again."""
@@ -37,6 +46,8 @@ class Sampler:
         rows = self.rows(step)
         pictures = np.stack([self.pictures.pictures[i] for i in rows])
         images = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2).float() / 255
+        if self.change:
+            images = self.change(images, step)
         if images.shape[-1] != self.size:
             images = functional.interpolate(images, (self.size, self.size), mode="area")
         if self.vary:

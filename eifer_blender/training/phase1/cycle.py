@@ -5,10 +5,9 @@ One step takes unpaired pictures of both domains both ways round:
     N -> S -> N:  x_n, E^N, rendering and M(x_n), G^NS, made S, E^S, rendering and M(made S), G^SN, x_n again
     S -> N -> S:  x_s, E^S, rendering and M(x_s), G^SN, made N, E^N, rendering and M(made N), G^NS, x_s again
 
-E^N is trained beforehand and stays as it is; E^S begins as its copy and never sees what is true of covered
-faces. Beyond the paper there are transplants: what the detector calls electrodes in a picture of S is put
-onto a face of N. E^S has to say of it what E^N says of the bare face, and G^SN to give the bare face back. A
-generator that learns to draw electrodes takes days; these are real ones from the first step on.
+E^N is trained beforehand and stays as it is. E^S begins as `transplants` has taught it, or as a copy of E^N,
+and never sees what is true of covered faces. Beyond the paper, faces of N with electrodes put on go along:
+G^SN has to give the bare face back, E^S to say of it what E^N says.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from . import losses
 from .batches import Sampler, autocast, learning_rate, varied
@@ -27,11 +25,10 @@ from .detector import electrode_mask
 from .material import PictureSet
 from .networks import Code, Detector, Discriminator, Encoder, Generator
 from .supervised import encode
+from .transplants import moved, transplant
 from .view import FaceView
 
 _EASED = 0.995  # of the averaged weights that are used afterwards
-_REACH = 2  # pixels of 128 by which a transplant reaches beyond what the detector says
-_MOVED = 6  # pixels of 128 by which it is moved at most
 
 
 @dataclass(frozen=True)
@@ -41,8 +38,8 @@ class CycleSettings:
     steps: int
     size: int = 128
     batch: int = 8  # pictures of each domain that go both ways
-    transplants: int = 32  # faces of N with electrodes put on, for E^S alone; 0: none, as in the paper
-    encoder_rate: float = 7e-4
+    transplants: int = 8  # faces of N with electrodes put on; 0: none, as in the paper
+    encoder_rate: float = 2e-4
     generator_rate: float = 1e-3
     discriminator_rate: float = 4e-4
     seed: int = 1
@@ -60,11 +57,12 @@ class Cycle:
         encoder_n: Encoder,
         detector: Detector,
         device: torch.device,
+        encoder_s: Encoder | None = None,
     ) -> None:
         self.settings, self.device = settings, device
         torch.manual_seed(settings.seed)
         self.encoder_n = encoder_n.to(device).eval().requires_grad_(False)
-        self.encoder_s = copy.deepcopy(encoder_n).requires_grad_(True)
+        self.encoder_s = copy.deepcopy(encoder_s or encoder_n).to(device).requires_grad_(True)
         self.detector = detector.to(device).eval().requires_grad_(False)
         self.to_n, self.to_s, self.judge_n, self.judge_s = (
             net.to(device, memory_format=torch.channels_last)
@@ -255,21 +253,3 @@ class Cycle:
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
         self.step = int(state["step"])
-
-
-def moved(source: Tensor, hidden: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Pictures and what is hidden in them, some mirrored, all shifted: the same electrodes elsewhere."""
-    both = torch.cat([source, hidden], 1)
-    mirrored = torch.rand(len(both), generator=generator) < 0.5
-    both = torch.where(mirrored.to(both.device)[:, None, None, None], both.flip(-1), both)
-    reach = max(1, round(_MOVED * source.shape[-1] / 128))
-    across, down = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
-    both = both.roll((down, across), (2, 3))
-    return both[:, :3], both[:, 3:]
-
-
-def transplant(face: Tensor, source: Tensor, hidden: Tensor) -> Tensor:
-    """Pictures [B, 3, s, s] of faces with what is hidden [B, 1, s, s] of source put on."""
-    reach = max(1, round(_REACH * face.shape[-1] / 128))
-    there = functional.max_pool2d(hidden, 2 * reach + 1, 1, reach)
-    return face + (source - face) * there

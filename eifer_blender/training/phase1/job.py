@@ -1,4 +1,4 @@
-"""The whole training of Phase 1: pictures, E^N, the cycle, the detector, ONNX files; interruptible."""
+"""The whole training of Phase 1: pictures, E^N, detector, E^S, the cycle, ONNX files; interruptible."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ from . import assess
 from .cycle import Cycle, CycleSettings
 from .detector import electrode_mask, train_detector
 from .export import to_onnx
-from .material import PictureSet, SetSettings, obtain
+from .material import SIZE, PictureSet, SetSettings, obtain
 from .networks import Detector, Encoder, Generator
 from .supervised import Supervised, SupervisedSettings, as_images, encode
+from .transplants import Transplants, taught_by
 
 FORMAT = 2
+_SMALL = 64  # pixels a side where steps are quick
 _SAVE_S = 120.0  # what an interruption costs at most
 _REPORTS = 40  # rows of a log
 _SHOWN = 8  # faces across in a grid
@@ -41,15 +43,17 @@ class Plan:
     size: int = 128
     people: int = 2000  # of each domain
     each: int = 6  # pictures of a person
-    small_steps: int = 3500  # of E^N at half the size, where steps are quick
-    steps: int = 3000  # of E^N at full size
-    cycle_steps: int = 2500
-    detector_steps: int = 250
+    small_steps: int = 4000  # of E^N at half the size, where steps are quick
+    steps: int = 2500  # of E^N at full size
+    detector_steps: int = 1000
+    small_transplants: int = 2000  # steps of E^S with transplants at half the size
+    transplants: int = 1500  # and at full size
+    cycle_steps: int = 600
     seed: int = 1
 
 
 SHIPPED = Plan()
-ABLATION = replace(SHIPPED, size=64, small_steps=0, steps=2500, cycle_steps=700, detector_steps=100)
+ABLATION = replace(SHIPPED, size=64, steps=0, transplants=0, small_transplants=600, cycle_steps=400)
 
 
 def plan_for(size: int, seed: int, steps: int | None = None) -> Plan:
@@ -58,7 +62,7 @@ def plan_for(size: int, seed: int, steps: int | None = None) -> Plan:
     if steps is None:
         return plan
     share = steps / plan.cycle_steps
-    names = ("small_steps", "steps", "cycle_steps", "detector_steps")
+    names = [name for name in vars(plan) if "step" in name or "transplants" in name]
     scaled = {name: round(getattr(plan, name) * share) for name in names}
     return replace(plan, **{name: max(n, min(getattr(plan, name), 1)) for name, n in scaled.items()})
 
@@ -89,7 +93,8 @@ class Job:
         """All stages that have not ended yet, then the models."""
         encoder_n = self.uncovered_encoder()
         detector = self.detector()
-        encoder_s, remover = self.cycle(encoder_n, detector)
+        begun = self.covered_encoder(encoder_n, detector)
+        encoder_s, remover = self.cycle(encoder_n, detector, begun)
         for kind, net in (("encoder", encoder_s), ("remover", remover), ("detector", detector)):
             data = to_onnx(kind, net, self.plan.size, self._props(kind, command))
             path = self.folder / f"phase1_{kind}.onnx"
@@ -101,35 +106,71 @@ class Job:
 
     def uncovered_encoder(self) -> Encoder:
         """E^N, trained with truth: first on small pictures, then on full ones."""
-        plan = self.plan
-        state = None
+        plan, state = self.plan, None
         for name, size, steps, rate in (
-            ("uncovered_small", max(64, plan.size // 2), plan.small_steps, 3e-3),
+            ("uncovered_small", _SMALL, plan.small_steps, 3e-3),
             ("uncovered", plan.size, plan.steps, 2e-3),
         ):
             if steps:
                 settings = SupervisedSettings(steps, size, learning_rate=rate, seed=plan.seed)
                 state = self.supervised(name, settings, self.sets["uncovered"], state)
+        return self._encoder(state)
+
+    def covered_encoder(self, encoder_n: Encoder, detector: Detector) -> Encoder:
+        """E^S, taught by E^N with transplants: first on small pictures, then on full ones."""
+        plan, domains = self.plan, self.sets
+        # Features for small pictures are not those for full ones: each stage goes on from the last.
+        first = self.folder / "uncovered_small.pt"
+        state = load_checkpoint(first) if first.is_file() else {"encoder": encoder_n.state_dict()}
+        put_on = None
+        for name, size, steps, rate in (
+            ("transplants_small", _SMALL, plan.small_transplants, 2e-3),
+            ("transplants", plan.size, plan.transplants, 2e-3),
+        ):
+            if not steps:
+                continue
+            settings = SupervisedSettings(steps, size, learning_rate=rate, seed=plan.seed)
+            if not self._ended(name, steps):
+                put_on = put_on or Transplants(
+                    domains["covered"], detector, settings.batch, SIZE, plan.seed + 1, self.device
+                )
+                told = taught_by(encoder_n, domains["uncovered"], plan.size, self.device)
+                state = self.supervised(name, settings, told, state, put_on)
+            else:
+                state = load_checkpoint(self.folder / f"{name}.pt")
+        return self._encoder(state)
+
+    def _encoder(self, state: dict) -> Encoder:
         encoder = Encoder()
         encoder.load_state_dict(state["encoder"])
         return encoder.to(self.device)
 
+    def _ended(self, name: str, steps: int) -> bool:
+        path = self.folder / f"{name}.pt"
+        return path.is_file() and load_checkpoint(path)["step"] >= steps
+
     def supervised(
-        self, name: str, settings: SupervisedSettings, pictures: PictureSet, start: dict | None = None
+        self,
+        name: str,
+        settings: SupervisedSettings,
+        pictures: PictureSet,
+        start: dict | None = None,
+        put_on: Transplants | None = None,
     ) -> dict:
-        """The state of an encoder trained with truth."""
+        """The state of an encoder trained with the pictures' truth; put_on: electrodes on them."""
         path = self.folder / f"{name}.pt"
         found = load_checkpoint(path) if path.is_file() else None
         if found and found["step"] >= settings.steps:
             return found
-        trainer = Supervised(settings, pictures, self.device)
+        trainer = Supervised(settings, pictures, self.device, put_on)
         if start:
             trainer.encoder.load_state_dict(start["encoder"])
         if found:
             trainer.restore(found)
 
         def look() -> float:
-            code = encode(trainer.encoder, self.sets["watch"].clean, settings.size, self.device)
+            seen = self.sets["watch"].pictures if put_on else self.sets["watch"].clean
+            code = encode(trainer.encoder, seen, settings.size, self.device)
             return assess.geometry_of(code, self.sets["watch"].truth).means()["expression_mm"]
 
         self._course(name, trainer, settings.steps, look)
@@ -139,6 +180,7 @@ class Job:
         self,
         encoder_n: Encoder,
         detector: Detector,
+        encoder_s: Encoder | None = None,
         settings: CycleSettings | None = None,
         name: str = "cycle",
     ) -> tuple[Encoder, Generator]:
@@ -146,7 +188,7 @@ class Job:
         plan, watch = self.plan, self.sets["watch"]
         settings = settings or CycleSettings(plan.cycle_steps, plan.size, seed=plan.seed)
         domains = self.sets["uncovered"], self.sets["covered"]
-        cycle = Cycle(settings, *domains, encoder_n, detector, self.device)
+        cycle = Cycle(settings, *domains, encoder_n, detector, self.device, encoder_s)
         path = self.folder / f"{name}.pt"
         if path.is_file():
             cycle.restore(load_checkpoint(path))

@@ -38,11 +38,17 @@ def truth_of(found: dict[str, Tensor]) -> Code:
 class Supervised:
     """An encoder in training with truth."""
 
-    def __init__(self, settings: SupervisedSettings, pictures: PictureSet, device: torch.device) -> None:
+    def __init__(
+        self,
+        settings: SupervisedSettings,
+        pictures: PictureSet,
+        device: torch.device,
+        change: Callable[[Tensor, int], Tensor] | None = None,
+    ) -> None:
         self.settings, self.device = settings, device
         torch.manual_seed(settings.seed)
         self.encoder = Encoder().to(device, memory_format=torch.channels_last)
-        self.sampler = Sampler(pictures, settings.batch, settings.size, settings.seed, device)
+        self.sampler = Sampler(pictures, settings.batch, settings.size, settings.seed, device, change=change)
         self.view = FaceView(device)
         self.metrics = losses.expression_metrics(pictures.truth["params"]).to(device)
         self.shape_metric = losses.shape_metric().to(device)
