@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from ...errors import EiferError
 from ...heads.arkit import from_arkit
 from ...heads.default import load_default_head
 from ...reconstruction import face_view, models, removal
@@ -18,7 +19,7 @@ from ..tables import Table, make_table
 from . import assess
 from .assess import Geometry
 from .detector import odds_of, train_detector
-from .material import PictureSet, SetSettings, obtain
+from .material import SIZE, PictureSet, SetSettings, obtain
 from .networks import Code, Detector, Encoder
 from .supervised import encode
 
@@ -44,7 +45,7 @@ class Networks:
 
 def evaluate(networks: Networks, cache: Path) -> list[Table]:
     """All tables. Pictures are made in the cache folder if they are not there."""
-    pictures, clips = obtain(PICTURES, cache), obtain(CLIPS, cache)
+    pictures, clips = (_at_size(networks, obtain(one, cache)) for one in (PICTURES, CLIPS))
     judge = _judge(cache)
     codes = encoded(pictures.pictures, networks.folder)
     return [
@@ -53,6 +54,48 @@ def evaluate(networks: Networks, cache: Path) -> list[Table]:
         _steadiness(networks, clips),
         _speed(networks, pictures),
     ]
+
+
+def scores(networks: Networks, cache: Path) -> dict[str, float]:
+    """What an ablation is judged by, on the pictures of held-out people, at the networks' own size."""
+    pictures = _at_size(networks, obtain(PICTURES, cache))
+    codes = encoded(pictures.pictures, networks.folder)
+    made, _ = removed(pictures.pictures, codes, networks.folder)
+    geometry = assess.geometry_of(codes, pictures.truth).means()
+    area = torch.from_numpy((_floats(pictures.covered) > 0.5).astype(np.float32))[:, None]
+    clean, judge = _tensor(_floats(pictures.clean)), _judge(cache)
+    odds = (odds_of(judge, raw, SIZE, _CPU) for raw in (pictures.clean, _bytes(made)))
+    psnr, ssim = (float(score(_tensor(made), clean, area).nanmean()) for score in (assess.psnr, assess.ssim))
+    return {
+        **{name: geometry[name] for name in ("expression_mm", "shape_mm", "turn_degrees")},
+        "psnr": psnr,
+        "ssim": ssim,
+        "auc": assess.area_under_curve(*odds),
+    }
+
+
+def _at_size(networks: Networks, pictures: PictureSet) -> PictureSet:
+    """A set as large as the networks want it, in memory."""
+    size = models.load(models.ENCODER, networks.folder).size
+    names = ("pictures", "clean", "covered")
+    return replace(pictures, **{name: _shrunk(getattr(pictures, name), size) for name in names})
+
+
+def _shrunk(pictures: np.ndarray, size: int) -> np.ndarray:
+    """uint8 [n, size, size, ...] means of squares of pixels."""
+    share, rest = divmod(pictures.shape[1], size)
+    if rest:
+        raise EiferError(f"Pictures of {pictures.shape[1]} pixels cannot be shrunk to {size} evenly.")
+    tail = pictures.shape[3:]
+    parts = [
+        some.reshape(len(some), size, share, size, share, *tail).astype(np.float32).mean((2, 4))
+        for some in np.array_split(pictures, max(1, len(pictures) // 64))
+    ]
+    return np.rint(np.concatenate(parts)).astype(np.uint8)
+
+
+def _bytes(pictures: np.ndarray) -> np.ndarray:
+    return np.rint(pictures * 255).astype(np.uint8)
 
 
 def encoded(pictures: np.ndarray, folder: Path | None) -> Code:
@@ -143,7 +186,7 @@ def _appearance(networks: Networks, pictures: PictureSet, codes: Code, judge: De
     clean = _tensor(_floats(pictures.clean))
     shown = {
         "covered": pictures.pictures,
-        "removed": np.rint(made * 255).astype(np.uint8),
+        "removed": _bytes(made),
         "never covered": pictures.clean,
     }
     bare_odds = odds_of(judge, pictures.clean, size, _CPU)
@@ -229,4 +272,4 @@ def _tensor(pictures: np.ndarray) -> torch.Tensor:
 
 def _judge(cache: Path) -> Detector:
     uncovered, covered = (obtain(one, cache) for one in JUDGES)
-    return train_detector(uncovered, covered, steps=150, size=128, seed=99, device=_CPU)
+    return train_detector(uncovered, covered, steps=150, size=SIZE, seed=99, device=_CPU)

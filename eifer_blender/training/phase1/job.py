@@ -46,14 +46,13 @@ class Plan:
     small_steps: int = 4000  # of E^N at half the size, where steps are quick
     steps: int = 2500  # of E^N at full size
     detector_steps: int = 1000
-    small_transplants: int = 2000  # steps of E^S with transplants at half the size
-    transplants: int = 1500  # and at full size
+    transplants: int = 2000  # steps of E^S with transplants
     cycle_steps: int = 600
     seed: int = 1
 
 
 SHIPPED = Plan()
-ABLATION = replace(SHIPPED, size=64, steps=0, transplants=0, small_transplants=600, cycle_steps=400)
+ABLATION = replace(SHIPPED, size=64, steps=0, transplants=600, cycle_steps=400)
 
 
 def plan_for(size: int, seed: int, steps: int | None = None) -> Plan:
@@ -95,14 +94,8 @@ class Job:
         detector = self.detector()
         begun = self.covered_encoder(encoder_n, detector)
         encoder_s, remover = self.cycle(encoder_n, detector, begun)
-        for kind, net in (("encoder", encoder_s), ("remover", remover), ("detector", detector)):
-            data = to_onnx(kind, net, self.plan.size, self._props(kind, command))
-            path = self.folder / f"phase1_{kind}.onnx"
-            temporary = path.with_name(path.name + ".part")
-            temporary.write_bytes(data)
-            temporary.replace(path)
-            digest = hashlib.sha256(data).hexdigest()[:12]
-            print(f"Wrote {path} ({len(data) / 2**20:.1f} MiB, SHA-256 {digest})")
+        nets = {"encoder": encoder_s, "remover": remover, "detector": detector}
+        write_models(self.folder, self.plan, nets, command)
 
     def uncovered_encoder(self) -> Encoder:
         """E^N, trained with truth: first on small pictures, then on full ones."""
@@ -117,28 +110,15 @@ class Job:
         return self._encoder(state)
 
     def covered_encoder(self, encoder_n: Encoder, detector: Detector) -> Encoder:
-        """E^S, taught by E^N with transplants: first on small pictures, then on full ones."""
-        plan, domains = self.plan, self.sets
-        # Features for small pictures are not those for full ones: each stage goes on from the last.
-        first = self.folder / "uncovered_small.pt"
-        state = load_checkpoint(first) if first.is_file() else {"encoder": encoder_n.state_dict()}
-        put_on = None
-        for name, size, steps, rate in (
-            ("transplants_small", _SMALL, plan.small_transplants, 2e-3),
-            ("transplants", plan.size, plan.transplants, 2e-3),
-        ):
-            if not steps:
-                continue
-            settings = SupervisedSettings(steps, size, learning_rate=rate, seed=plan.seed)
-            if not self._ended(name, steps):
-                put_on = put_on or Transplants(
-                    domains["covered"], detector, settings.batch, SIZE, plan.seed + 1, self.device
-                )
-                told = taught_by(encoder_n, domains["uncovered"], plan.size, self.device)
-                state = self.supervised(name, settings, told, state, put_on)
-            else:
-                state = load_checkpoint(self.folder / f"{name}.pt")
-        return self._encoder(state)
+        """E^S, which begins as a copy of E^N and is taught by it with transplants."""
+        plan, name = self.plan, "transplants"
+        settings = SupervisedSettings(plan.transplants, plan.size, learning_rate=1e-3, seed=plan.seed)
+        if self._ended(name, settings.steps):
+            return self._encoder(load_checkpoint(self.folder / f"{name}.pt"))
+        told = taught_by(encoder_n, self.sets["uncovered"], plan.size, self.device)
+        put_on = Transplants(self.sets["covered"], detector, settings.batch, SIZE, plan.seed + 1, self.device)
+        start = {"encoder": encoder_n.state_dict()}
+        return self._encoder(self.supervised(name, settings, told, start, put_on))
 
     def _encoder(self, state: dict) -> Encoder:
         encoder = Encoder()
@@ -273,22 +253,35 @@ class Job:
         opaque = np.concatenate([picture, np.ones((*picture.shape[:2], 1), np.float32)], -1)
         (self.folder / f"{name}.png").write_bytes(to_png(opaque))
 
-    def _props(self, kind: str, command: str) -> dict[str, str]:
-        head = load_default_head()
-        values = {
-            "kind": f"phase1_{kind}",
-            "version": VERSION,
-            "space": DEFAULT_SPACE.id,
-            "head": f"the {head.name}",
-            "head_hash": head.hash,
-            "size": self.plan.size,
-            "kept": KEPT,
-            "seed": self.plan.seed,
-            "training": command,
-            "data": "Pictures of simulated people, rendered by this project.",
-            "licence": "CC0-1.0",
-        }
-        return {f"eifer.{name}": str(value) for name, value in values.items()}
+
+def write_models(folder: Path, plan: Plan, nets: dict[str, torch.nn.Module], command: str) -> None:
+    """Write networks by kind ("encoder", "remover", "detector") as the ONNX files that are used."""
+    for kind, net in nets.items():
+        data = to_onnx(kind, net, plan.size, _props(kind, plan, command))
+        path = folder / f"phase1_{kind}.onnx"
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_bytes(data)
+        temporary.replace(path)
+        digest = hashlib.sha256(data).hexdigest()[:12]
+        print(f"Wrote {path} ({len(data) / 2**20:.1f} MiB, SHA-256 {digest})", flush=True)
+
+
+def _props(kind: str, plan: Plan, command: str) -> dict[str, str]:
+    head = load_default_head()
+    values = {
+        "kind": f"phase1_{kind}",
+        "version": VERSION,
+        "space": DEFAULT_SPACE.id,
+        "head": f"the {head.name}",
+        "head_hash": head.hash,
+        "size": plan.size,
+        "kept": KEPT,
+        "seed": plan.seed,
+        "training": command,
+        "data": "Pictures of simulated people, rendered by this project.",
+        "licence": "CC0-1.0",
+    }
+    return {f"eifer.{name}": str(value) for name, value in values.items()}
 
 
 def train(folder: Path, pictures: Path, plan: Plan, command: str) -> None:

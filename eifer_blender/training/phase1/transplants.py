@@ -16,15 +16,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from .batches import Sampler, autocast
-from .detector import MASK_AT
 from .material import PictureSet
 from .networks import Detector, Encoder
 from .supervised import as_images, encode
 from .view import FaceView
 
-_REACH = 2  # pixels of 128 by which a transplant reaches beyond what the detector says
 _MOVED = 6  # pixels of 128 by which it is moved at most
-_WITHIN = 1.0  # log odds about the detector's own bound from which a place is carried over
+_BOUNDS = 1.0, 2.5  # log odds from which a place is carried over: the detector sees beyond the thing itself
 _SCALE = 16.0  # steps of a log odd in a byte
 _BATCH = 64
 
@@ -54,7 +52,8 @@ class Transplants:
         source, _ = self.sampler.draw(step)
         odds = torch.from_numpy(self.odds[self.sampler.rows(step)]).to(self.device).float() / _SCALE - 8
         # Nobody knows the right bound, so that E^S is shown more and less of what is around electrodes.
-        bound = MASK_AT + _WITHIN * (2 * torch.rand(len(odds), 1, 1, 1, generator=generator) - 1)
+        low, high = _BOUNDS
+        bound = low + (high - low) * torch.rand(len(odds), 1, 1, 1, generator=generator)
         hidden = torch.sigmoid((odds[:, None] - bound.to(self.device)) * 2)
         hidden = functional.interpolate(hidden, source.shape[-2:], mode="bilinear", align_corners=False)
         return transplant(faces, *moved(source, hidden, generator))
@@ -85,6 +84,4 @@ def moved(source: Tensor, hidden: Tensor, generator: torch.Generator) -> tuple[T
 
 def transplant(face: Tensor, source: Tensor, hidden: Tensor) -> Tensor:
     """Pictures [B, 3, s, s] of faces with what is hidden [B, 1, s, s] of source put on."""
-    reach = max(1, round(_REACH * face.shape[-1] / 128))
-    there = functional.max_pool2d(hidden, 2 * reach + 1, 1, reach)
-    return face + (source - face) * there
+    return face + (source - face) * hidden
