@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ..errors import EiferError
 
 if TYPE_CHECKING:
-    from ..reconstruction.reconstruct import Reconstruction
+    from ..reconstruction.progress import Store
+    from ..reconstruction.reconstruct import Reconstruction, Settings
     from ..video import Video
 
 _TABLES = (".npz", ".csv", ".csv.gz")
@@ -44,23 +45,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Reconstruct and write. Returns 0; raises EiferError before anything is written."""
-    from ..reconstruction.clean import write_clean_video
-    from ..reconstruction.reconstruct import Settings, reconstruct
+    from ..reconstruction.progress import store_for
+    from ..reconstruction.reconstruct import Settings
     from ..video import open_video
+    from .environments import cache_folder
 
     tables, videos = _outputs(args)
     settings = Settings(args.method, max(args.smoothing, 0.0), face=args.face - 1, models=args.models)
     video = open_video(args.video, args.fps)
     progress = _Progress()
-    found = reconstruct(video, settings, progress=progress.tell)
-    for path in tables:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_table(path, video, found, replace=args.replace)
-    for path in videos:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_clean_video(
-            path, video, found, folder=args.models, replace=args.replace, progress=progress.tell
-        )
+    store = store_for(video, settings, cache_folder() / "reconstructions", keep=True)
+    try:
+        found = _written(args, settings, video, store, progress, tables, videos)
+    except KeyboardInterrupt:
+        progress.end()
+        print(f"Stopped{progress.where}; run the same command again to go on.", file=sys.stderr)
+        return 130
+    store.clear()
     progress.end()
     for note in found.notes:
         print(f"Note: {note}")
@@ -70,6 +71,40 @@ def run(args: argparse.Namespace) -> int:
         f"face found in {seen}; read by {found.method}{_electrodes(found.electrodes)}"
     )
     return 0
+
+
+def _written(
+    args: argparse.Namespace,
+    settings: Settings,
+    video: Video,
+    store: Store,
+    progress: _Progress,
+    tables: list[Path],
+    videos: list[Path],
+) -> Reconstruction:
+    """Reconstruct, and write the videos, which take long, before the tables.
+
+    If that is stopped, what was written is removed, so that the same command can be given again.
+    """
+    from ..reconstruction.clean import write_clean_video
+    from ..reconstruction.reconstruct import reconstruct
+
+    found = reconstruct(video, settings, progress=progress.tell, store=store)
+    written: list[Path] = []
+    try:
+        for path in (*videos, *tables):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path in tables:
+                write_table(path, video, found, replace=args.replace)
+            else:
+                options = {"folder": args.models, "replace": args.replace, "progress": progress.tell}
+                write_clean_video(path, video, found, **options)
+            written.append(path)
+    except BaseException:
+        for path in () if args.replace else written:
+            path.unlink(missing_ok=True)
+        raise
+    return found
 
 
 def _outputs(args: argparse.Namespace) -> tuple[list[Path], list[Path]]:
@@ -120,9 +155,11 @@ class _Progress:
 
     def __init__(self) -> None:
         self.shown = ""
+        self.where = ""  # as in "Stopped at frame 120 of 300"
 
     def tell(self, what: str, done: int, total: int) -> None:
         """What is being done, how many frames of how many."""
+        self.where = f" at frame {done} of {total}"
         if not sys.stderr.isatty():
             return
         text = f"{what}: {done} of {total} frames"

@@ -17,9 +17,12 @@ from ..heads.deform import rotation_matrix
 from ..heads.fitting import limited
 from ..spaces import DEFAULT_SPACE, EXPRESSION, EYELIDS, JAW
 from ..tracking import Track, crop, track
+from ..tracking.follow import resume_at
 from ..tracking.pose import axis_angle
 from ..video import Video, read_frames
 from . import models
+from .progress import Progress as Done
+from .progress import Store
 from .smooth import smoothed
 
 AUTO, PHASE1, LANDMARKS = "auto", "phase1", "landmarks"
@@ -33,6 +36,8 @@ _TRUSTED, _GUESSED = np.radians(35.0), np.radians(70.0)  # yaw up to which, and 
 _NEUTRAL_SHARE = 0.2  # of the frames, those in which a score is lowest, are taken for the resting face
 _LEAST_FOR_NEUTRAL_S = 3.0
 _LIDS_SHARE = 0.5  # of the smoothing: blinks are quick
+_WIDTHS = {"expression": DEFAULT_SPACE.size, "shape": models.IDENTITIES, "rotation": 3, "camera": 3}
+"""Columns of the encoder's answers."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -79,36 +84,87 @@ def reconstruct(
     *,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    store: Store | None = None,
 ) -> Reconstruction:
     """Follow the face of a video and read its expression.
 
-    progress is told what is done, how many frames of how many. Raises EiferError if there is no face, or
-    after `cancelled` says so.
+    progress is told what is done, how many frames of how many. store (`progress.store_for`): keeps what is
+    done, so that a reconstruction that was stopped in whatever way goes on where it was, with the same
+    result. Raises EiferError if there is no face, or after `cancelled` says so.
     """
     settings = settings or Settings()
     if settings.method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}")
-    followed = track(
-        read_frames(video),
-        video.times,
-        which=settings.face,
-        progress=None if progress is None else partial(progress, "following the face"),
-        cancelled=cancelled,
-    )
+    done = store.load(_WIDTHS) if store else Done()
+
+    def keep() -> None:
+        if store:
+            store.save(done)
+
+    try:
+        result = _reconstructed(video, settings, done, keep, progress, cancelled)
+    except BaseException:  # an interruption by the keyboard as well
+        if store:
+            store.save(done, now=True)
+        raise
+    if store:
+        store.save(done, now=True)
+        store.finish()
+    return result
+
+
+def _reconstructed(
+    video: Video,
+    settings: Settings,
+    done: Done,
+    keep: Callable[[], None],
+    progress: Progress | None,
+    cancelled: Callable[[], bool] | None,
+) -> Reconstruction:
+    """`reconstruct`, going on from what is done; keep is called whenever more is."""
+    followed = _followed(video, settings, done, keep, progress, cancelled)
     _stop_if(cancelled)
     if not followed.found.any():
         raise EiferError("No face was found in the video; it must show one face, mostly from the front.")
     method = settings.method
-    chance = np.nan if method == LANDMARKS else _covered(video, followed, settings)
+    if method != LANDMARKS and done.electrodes is None:
+        done.electrodes = _covered(video, followed, settings)
+    chance = np.nan if method == LANDMARKS else done.electrodes
     if method == AUTO:
         method = PHASE1 if chance >= COVERED_AT else LANDMARKS
     notes = [*video.notes, *followed.notes]
     if method == PHASE1:
-        read = _by_encoder(video, followed, settings, progress, cancelled)
+        read = _by_encoder(video, followed, settings, done, keep, progress, cancelled)
     else:
         read, note = _by_landmarks(followed)
         notes += [note] if note else []
     return _finished(followed, read, method, chance, settings, notes)
+
+
+def _followed(
+    video: Video,
+    settings: Settings,
+    done: Done,
+    keep: Callable[[], None],
+    progress: Progress | None,
+    cancelled: Callable[[], bool] | None,
+) -> Track:
+    """The face followed to the end of the video, or until it is cancelled."""
+    begun = done.followed
+
+    def so_far(followed: Track) -> None:
+        done.followed = followed
+        keep()
+
+    return track(
+        read_frames(video, resume_at(begun)),
+        video.times,
+        which=settings.face,
+        resume=begun,
+        progress=None if progress is None else partial(progress, "following the face"),
+        cancelled=cancelled,
+        so_far=so_far,
+    )
 
 
 class _Read(NamedTuple):
@@ -145,20 +201,25 @@ def _by_encoder(
     video: Video,
     followed: Track,
     settings: Settings,
+    done: Done,
+    keep: Callable[[], None],
     progress: Progress | None,
     cancelled: Callable[[], bool] | None,
 ) -> _Read:
     """The encoder's answer for every frame in which the face was found."""
     size = models.load(models.ENCODER, settings.models).size
-    widths = {"expression": DEFAULT_SPACE.size, "shape": models.IDENTITIES, "rotation": 3, "camera": 3}
-    found = {name: np.full((followed.count, n), np.nan, np.float32) for name, n in widths.items()}
-    for rows, looks in looks_at(video, followed.squares, followed.found, size):
+    if not done.read:
+        done.read = {n: np.full((followed.count, k), np.nan, np.float32) for n, k in _WIDTHS.items()}
+    found = done.read
+    for rows, looks in looks_at(video, followed.squares, followed.found, size, done.read_to):
         _stop_if(cancelled)
         codes = models.encode(looks, settings.models)
         for name, values in found.items():
             values[rows] = getattr(codes, name)
+        done.read_to = rows[-1] + 1
+        keep()
         if progress:
-            progress("reading the face", rows[-1] + 1, followed.count)
+            progress("reading the face", done.read_to, followed.count)
     # The square may be turned against the picture, and the head with it.
     upright = rotation_matrix(followed.squares[:, 3:] * np.array([0.0, 0.0, -1.0]))
     rotation = axis_angle(upright @ rotation_matrix(found["rotation"]))
@@ -169,12 +230,15 @@ def _by_encoder(
 
 
 def looks_at(
-    video: Video, squares: np.ndarray, wanted: np.ndarray, size: int
+    video: Video, squares: np.ndarray, wanted: np.ndarray, size: int, start: int = 0
 ) -> Iterator[tuple[list[int], np.ndarray]]:
-    """(frames, pictures float32 [k, size, size, 3]) of squares [n, 4] in wanted frames, some at a time."""
+    """(frames, pictures float32 [k, size, size, 3]) of squares [n, 4] in wanted frames, some at a time.
+
+    start: the frame to begin with.
+    """
     rows: list[int] = []
     looks: list[np.ndarray] = []
-    for frame in read_frames(video):
+    for frame in read_frames(video, start):
         if wanted[frame.index]:
             rows.append(frame.index)
             looks.append(crop(frame.image, squares[frame.index], size))

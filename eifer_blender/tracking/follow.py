@@ -79,6 +79,7 @@ def track(
     resume: Track | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    so_far: Callable[[Track], None] | None = None,
 ) -> Track:
     """Follow a face through frames (number, seconds, picture uint8 [h, w, 3]) of one size, numbers rising.
 
@@ -86,6 +87,7 @@ def track(
     follow where there are several at first, 0 being the main one (`find_faces`). resume: a track of the same
     frames that was stopped; the frames then begin at its last one (`resume_at`) or before. progress: told the
     frames that are done, and all. cancelled: asked before each frame; what is known by then is returned.
+    so_far: given after each frame what `resume` needs: a track whose arrays are still being filled.
     Raises EiferError for a clip that is too long, or if the models are missing.
     """
     times = np.asarray(times, np.float64)
@@ -107,6 +109,8 @@ def track(
         result.faces[result.done : index + 1] = state.faces
         _enter(models, result, index, seen)
         result = replace(result, done=index + 1)
+        if so_far:
+            so_far(result)
         if progress:
             progress(index + 1, len(times))
     else:
