@@ -21,6 +21,7 @@ from ..errors import EiferError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _READY = "eifer-ready"
+_PUTTING_AWAY_S = 10.0
 
 # What bpy links to. Desktop systems have these; a bare server or container does not.
 _SYSTEM_LIBRARIES = ("libx11-6", "libxrender1", "libxxf86vm1", "libxfixes3", "libxi6", "libxkbcommon0",
@@ -125,9 +126,16 @@ def ensure(environment: Environment) -> Path:
 def run_in(environment: Environment, arguments: Sequence[str]) -> int:
     """Run `python -m eifer_blender` with these arguments in an environment. Returns its exit code."""
     python = ensure(environment)
-    return subprocess.call(
-        [str(python), "-m", __package__.partition(".")[0], *arguments], env=child_variables()
-    )
+    command = [str(python), "-m", __package__.partition(".")[0], *arguments]
+    with subprocess.Popen(command, env=child_variables()) as child:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:  # the terminal has told the child too, which may have work to put away
+            try:
+                return child.wait(_PUTTING_AWAY_S)
+            except BaseException:
+                child.kill()
+                raise KeyboardInterrupt from None
 
 
 def is_current(environment: Environment) -> bool:
